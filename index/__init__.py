@@ -1,0 +1,1 @@
+"""Pictures in, nearest pictures out. Knows nothing of articles."""

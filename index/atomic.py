@@ -1,0 +1,70 @@
+"""Files that are whole or absent: written beside, flushed to the disk, then renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from .errors import WriteFailed
+
+TEMPORARY_SUFFIX = ".partial"
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> str:
+    """Write data to path so that a reader finds the old file or the new one, and return the SHA-256 of data.
+
+    Raises:
+        WriteFailed: the disk is full, read-only or broken; path is as it was before.
+    """
+    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as exc:
+        # On a full disk the half-written file would keep the space that the next attempt needs.
+        _remove_quietly(temporary)
+        raise write_failed(path, exc) from exc
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_failed(path: Path, exc: OSError) -> WriteFailed:
+    """The error for a write that the system refused."""
+    reason = exc.strerror or str(exc)
+    return WriteFailed(
+        f"cannot write {path}: {reason}",
+        "make room or choose another folder, then run the same command again: finished work is kept",
+    )
+
+
+def digest_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        OSError: the file is not there or cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename durable; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_quietly(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,297 @@
+"""Pictures and words to unit vectors: the Encoder protocol, and open_clip behind it. Never touches the network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .errors import DeviceMissing, EncoderUnknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from PIL import Image
+
+EMBEDDED = "nano-clip"
+CONFIG_NAME = "open_clip_config.json"
+BF16_SUFFIX = "@bf16"
+_WEIGHTS_SUFFIXES = (".safetensors", ".bin", ".pth")  # where open_clip's local-dir: looks
+# What open_clip, torch and transformers raise on checkpoints that do not fit or are broken.
+_UNLOADABLE = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, ImportError, AttributeError)
+# Read once by the tokenizer, so that the fingerprint notices another vocabulary.
+_PROBE = "An orange cat, two boats & a lighthouse at night (1987)"
+
+
+class Encoder(Protocol):
+    """A pair of towers that bring pictures and words into one space."""
+
+    @property
+    def name(self) -> str:
+        """The name that `load_encoder` takes, as the manifest keeps it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of weights, configuration, preprocessing and precision; the same vectors have the same one."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    @property
+    def image_side_px(self) -> int:
+        """The side of the square that a picture is brought to."""
+        ...
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """Return (n, d) float32, unit rows, for RGB images of any size."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Return (n, d) float32, unit rows; a text beyond the context is cut."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenClipEncoder:
+    """An open_clip model on a device."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+    image_side_px: int
+    model: Any
+    preprocess: Any  # PIL image to (3, side, side) float32
+    tokenizer: Any  # texts to (n, context) int64
+    device: torch.device
+    dtype: torch.dtype  # of the weights and the pixels
+
+    def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
+        """See Encoder."""
+        import torch
+
+        if not images:
+            return self._none()
+        pixels = torch.stack([self.preprocess(image) for image in images])  # (n, 3, side, side) float32
+        with torch.inference_mode():
+            vectors = self.model.encode_image(pixels.to(self.device, self.dtype))
+        return _unit_rows(vectors)
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """See Encoder."""
+        import torch
+
+        if not texts:
+            return self._none()
+        tokens = self.tokenizer(list(texts)).to(self.device)
+        with torch.inference_mode():
+            vectors = self.model.encode_text(tokens)
+        return _unit_rows(vectors)
+
+    def _none(self) -> np.ndarray:
+        import numpy as np
+
+        return np.empty((0, self.dimension), np.float32)
+
+
+def _unit_rows(vectors: torch.Tensor) -> np.ndarray:
+    import torch
+
+    return torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()  # (n, d) float32, unit rows
+
+
+def load_encoder(name: str, device: str = "auto") -> OpenClipEncoder:
+    """Load an encoder from this machine.
+
+    name is `nano-clip`; or a folder with open_clip_config.json and weights, as open_clip's `local-dir:` reads it; or
+    `ARCHITECTURE/TAG` of open_clip (`ViT-B-32/laion2b_s34b_b79k`) whose weights lie in the local cache. `@bf16` after
+    any of them keeps the weights in bfloat16: 3-5x faster where the processor has AMX or AVX512-BF16.
+    device is `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        EncoderUnknown: no such encoder, or its weights are not here; the hint says what to do.
+        DeviceMissing: no such device.
+    """
+    base = name.removesuffix(BF16_SUFFIX)
+    precision = "bf16" if base != name else "fp32"
+    where = _device(device)
+    if base == EMBEDDED:
+        folder = Path(str(files("limner.index.nano_clip")))
+        return _from_folder(folder, name, precision, where)
+    path = Path(base.removeprefix("local-dir:")).expanduser()
+    if base and path.is_dir():
+        resolved = f"{path.resolve()}{BF16_SUFFIX if precision == 'bf16' else ''}"
+        return _from_folder(path, resolved, precision, where)
+    return _from_tag(base, name, precision, where)
+
+
+def encoders_at_hand() -> list[str]:
+    """The names that `load_encoder` can load now without a download: the embedded one, then cached tags by name."""
+    import open_clip
+
+    folder = Path(str(files("limner.index.nano_clip")))
+    names = [EMBEDDED] if _lacks(folder) is None else []
+    cached = [
+        f"{arch}/{tag}"
+        for arch, tag in open_clip.list_pretrained()
+        if _cached_weights(_tag_config(arch, tag)) is not None
+    ]
+    return names + sorted(cached)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as exc:
+        raise DeviceMissing(f"no device is called {name!r}", "use auto, cpu or cuda") from exc
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceMissing(f"Limner does not run on {name!r}", "use auto, cpu or cuda")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceMissing(f"this machine has no {name}", "use --device auto or --device cpu")
+    return device
+
+
+def _lacks(folder: Path) -> str | None:
+    """What keeps a folder from being an encoder, or None."""
+    if not (folder / CONFIG_NAME).is_file():
+        return CONFIG_NAME
+    if not any(path.suffix in _WEIGHTS_SUFFIXES for path in folder.iterdir()):
+        return "weights (open_clip_model.safetensors)"
+    return None
+
+
+def _from_folder(folder: Path, name: str, precision: str, device: torch.device) -> OpenClipEncoder:
+    lacks = _lacks(folder)
+    if lacks:
+        raise EncoderUnknown(f"no encoder {name!r}: {folder} has no {lacks}", _HINT)
+    return _load(f"local-dir:{folder}", name, precision, device)
+
+
+def _from_tag(base: str, name: str, precision: str, device: torch.device) -> OpenClipEncoder:
+    import open_clip
+
+    arch, _, tag = base.rpartition("/")
+    if arch not in open_clip.list_models():
+        raise EncoderUnknown(f"no encoder is called {name!r}, and no folder either", _HINT)
+    config = _tag_config(arch, tag)
+    if not config:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(arch)) or "none"
+        raise EncoderUnknown(f"{arch} has no weights called {tag!r}", f"it has: {tags}")
+    weights = _cached_weights(config)
+    if weights is None:
+        raise EncoderUnknown(f"the weights of {base} are not on this machine", _HINT)
+    return _load(
+        arch,
+        name,
+        precision,
+        device,
+        pretrained=str(weights),
+        force_preprocess_cfg=config,
+        # A file of weights does not say which activation it was trained with; its tag does.
+        force_quick_gelu=bool(config.get("quick_gelu", False)),
+    )
+
+
+_HINT = "`limner models list` shows the encoders at hand"
+
+
+def _tag_config(arch: str, tag: str) -> dict[str, Any]:
+    from open_clip.pretrained import get_pretrained_cfg
+
+    return dict(get_pretrained_cfg(arch, tag) or {})
+
+
+def _cached_weights(config: dict[str, Any]) -> Path | None:
+    """Where a tag's weights lie in the caches that open_clip's own download fills, or None."""
+    from huggingface_hub import try_to_load_from_cache
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    if repository := config.get("hf_hub", ""):
+        repo_id, _, filename = repository.rpartition("/")
+        names = [filename] if filename else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
+        if filename and Path(filename).suffix in (".bin", ".pth"):
+            names.insert(0, f"{Path(filename).stem}.safetensors")
+        for candidate in names:
+            cached = try_to_load_from_cache(repo_id, candidate)
+            if isinstance(cached, str):
+                return Path(cached)
+    if url := config.get("url", ""):
+        path = Path("~/.cache/clip").expanduser() / url.rpartition("/")[2]
+        return path if path.is_file() else None
+    return None
+
+
+def _load(source: str, name: str, precision: str, device: torch.device, **options: Any) -> OpenClipEncoder:
+    """Build the model and its tokenizer; every failure of open_clip becomes ours here."""
+    import open_clip
+    import torch
+    from open_clip.transform import PreprocessCfg, image_transform_v2
+    from safetensors import SafetensorError
+
+    try:
+        with _offline():
+            model: Any = open_clip.create_model(
+                source, precision=precision, device=device, require_pretrained=True, **options
+            ).eval()
+            tokenizer = open_clip.get_tokenizer(source)
+        config = open_clip.get_model_config(source)
+        probe = tokenizer([_PROBE])
+    except (SafetensorError, UnpicklingError, *_UNLOADABLE) as exc:
+        reason = " ".join(str(exc).split())[:300]
+        raise EncoderUnknown(f"cannot load the encoder {name!r}: {reason}", _HINT) from exc
+    visual: Any = model.visual
+    preprocess_config = dict(visual.preprocess_cfg)
+    side = visual.image_size if isinstance(visual.image_size, int) else max(visual.image_size)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    with torch.inference_mode():
+        dimension = model.encode_text(probe.to(device)).shape[-1]
+    return OpenClipEncoder(
+        name=name,
+        fingerprint=_fingerprint(model, config, preprocess_config, precision, probe),
+        dimension=int(dimension),
+        image_side_px=int(side),
+        model=model,
+        preprocess=image_transform_v2(PreprocessCfg(**preprocess_config), is_train=False),
+        tokenizer=tokenizer,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _fingerprint(model: torch.nn.Module, config: Any, preprocess: Any, precision: str, probe: torch.Tensor) -> str:
+    """SHA-256 over all that shapes a vector; the device is not in it, nor where the weights came from."""
+    import torch
+
+    digest = hashlib.sha256()
+    described = {"config": config, "preprocess": preprocess, "precision": precision, "probe": probe.tolist()}
+    digest.update(json.dumps(described, sort_keys=True, default=str).encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keep huggingface_hub to its cache: some towers and tokenizers of open_clip would ask for their files."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

@@ -1,0 +1,113 @@
+"""The manifest on disk: read, checked against the parts that it names, written last."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from .atomic import digest_file, write_whole
+from .errors import EncoderMismatch, LibraryDamaged, LibraryMissing
+from .records import Manifest
+
+if TYPE_CHECKING:
+    from .encoder import Encoder
+
+MANIFEST_NAME = "manifest.json"
+VERSION = 1
+
+
+def read_manifest(library: Path) -> Manifest:
+    """Read LIBRARY/manifest.json.
+
+    Raises:
+        LibraryMissing: there is none.
+        LibraryDamaged: it cannot be read, or a newer Limner wrote it.
+    """
+    path = library / MANIFEST_NAME
+    try:
+        values = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise LibraryMissing(
+            f"no library at {library}", "build one with `limner index build SOURCE --library DIR`"
+        ) from exc
+    except (OSError, ValueError) as exc:
+        raise damaged(library, f"{MANIFEST_NAME} cannot be read") from exc
+    if not isinstance(values, dict):
+        raise damaged(library, f"{MANIFEST_NAME} is not a manifest")
+    version = values.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise LibraryDamaged(f"{library} was written by a newer Limner (format {version})", "upgrade limner")
+    return _checked(library, values)
+
+
+def _checked(library: Path, values: dict[str, Any]) -> Manifest:
+    types: dict[str, type] = {
+        "version": int,
+        "encoder": str,
+        "fingerprint": str,
+        "dimension": int,
+        "count": int,
+        "generation": int,
+        "sources": list,
+        "parts": dict,
+        "next_id": int,
+    }
+    assert types.keys() == {field.name for field in fields(Manifest)}
+    wrong = [name for name, kind in types.items() if not isinstance(values.get(name), kind)]
+    if wrong:
+        raise damaged(library, f"{MANIFEST_NAME} lacks {', '.join(wrong)}")
+    known = {name: values[name] for name in types}
+    sources: list[object] = known.pop("sources")
+    parts: dict[str, object] = known.pop("parts")
+    for name in parts:
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise damaged(library, f"{MANIFEST_NAME} names a part outside the library: {name}")
+    return Manifest(
+        **known, sources=tuple(map(str, sources)), parts={name: str(digest) for name, digest in parts.items()}
+    )
+
+
+def write_manifest(library: Path, manifest: Manifest) -> None:
+    """Replace LIBRARY/manifest.json; from this moment readers see the generation that it names.
+
+    Raises:
+        WriteFailed: the old manifest still stands.
+    """
+    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False, sort_keys=True)
+    write_whole(library / MANIFEST_NAME, (text + "\n").encode())
+
+
+def check_parts(library: Path, manifest: Manifest) -> None:
+    """Compare every part with its digest.
+
+    Raises:
+        LibraryDamaged: a part is gone or differs; the message names it.
+    """
+    for name, digest in manifest.parts.items():
+        try:
+            found = digest_file(library / name)
+        except OSError as exc:
+            raise damaged(library, f"its part {name} is missing or cannot be read") from exc
+        if found != digest:
+            raise damaged(library, f"its part {name} was changed or cut short")
+
+
+def damaged(library: Path, what: str) -> LibraryDamaged:
+    """The error for a library that does not hold together, with the way to mend it."""
+    return LibraryDamaged(
+        f"the library {library} is damaged: {what}",
+        f"build it again with `limner index build SOURCE --library {library} --rebuild`",
+    )
+
+
+def mismatch(library: Path, manifest: Manifest, encoder: Encoder) -> EncoderMismatch:
+    """The error for a library of one encoder and an asked-for other one."""
+    other = encoder.name if encoder.name != manifest.encoder else f"other weights of {encoder.name}"
+    return EncoderMismatch(
+        f"the library {library} was built with {manifest.encoder}, asked for {other}",
+        f"name the encoder {manifest.encoder}, or run `limner index build SOURCE --library {library}"
+        f" --encoder {encoder.name} --rebuild`",
+    )

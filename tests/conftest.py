@@ -1,0 +1,46 @@
+"""Real fakes with checkable answers, for every folder of tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from limner.index.build import build
+from limner.index.library import Library
+from PIL import Image
+
+from .colours import COLOURS, ColourEncoder, Paint
+
+
+@pytest.fixture
+def colour_encoder() -> ColourEncoder:
+    return ColourEncoder()
+
+
+@pytest.fixture
+def paint() -> Paint:
+    """Write a picture of one colour: paint(path, "red", size=(40, 30), **options of Image.save)."""
+
+    def write(path: Path, colour: str | tuple[int, int, int], size: tuple[int, int] = (40, 30), **save: object) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rgb = COLOURS[colour] if isinstance(colour, str) else colour
+        Image.new("RGB", size, rgb).save(path, **save)  # pyright: ignore[reportArgumentType]
+        return path
+
+    return write
+
+
+@pytest.fixture
+def colour_folder(tmp_path: Path, paint: Paint) -> Path:
+    """A folder with a picture of each colour, black.png to yellow.png."""
+    folder = tmp_path / "pictures"
+    for colour in COLOURS:
+        paint(folder / f"{colour}.png", colour)
+    return folder
+
+
+@pytest.fixture
+def colour_library(tmp_path: Path, colour_folder: Path, colour_encoder: ColourEncoder) -> Library:
+    """The library of colour_folder, at tmp_path/library; ids 1 to 8 in the order of COLOURS."""
+    build([colour_folder], tmp_path / "library", encoder=colour_encoder)
+    return Library.open(tmp_path / "library", encoder=colour_encoder)

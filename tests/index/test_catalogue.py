@@ -1,0 +1,67 @@
+"""The catalogue in Parquet and in DuckDB."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from limner.index.catalogue import Catalogue, catalogue_bytes
+from limner.index.records import ImageRecord
+
+
+def _records(count: int) -> list[ImageRecord]:
+    return [
+        ImageRecord(10 * i, Path(f"/p/{i}.png"), i, 2**62 + i, f"hash{i % 4}", 4, 3, f"title {i}", keywords=("a", "b"))
+        for i in range(count)
+    ]
+
+
+def _catalogue(tmp_path: Path, records: list[ImageRecord]) -> Catalogue:
+    (tmp_path / "c.parquet").write_bytes(catalogue_bytes(records))
+    return Catalogue.open([tmp_path / "c.parquet"])
+
+
+def test_catalogue_gives_records_back(tmp_path: Path) -> None:
+    odd = ImageRecord(3, Path('/p/it\'s "ü" 🦊.png'), 0, 0, "h", 1, 1, caption="'; DROP TABLE records; --")
+    records = sorted([*_records(9), odd], key=lambda record: record.id)
+    catalogue = _catalogue(tmp_path, records)
+    assert catalogue.records() == records
+    assert len(catalogue) == 10
+    assert catalogue.by_path(odd.path) == odd
+
+
+def test_catalogue_finds_by_id_path_and_hash(tmp_path: Path) -> None:
+    catalogue = _catalogue(tmp_path, _records(9))
+    assert sorted(catalogue.by_ids([30, 0, 7])) == [0, 30]
+    assert catalogue.by_path(Path("/p/nowhere.png")) is None
+    assert [record.id for record in catalogue.by_hash("hash1")] == [10, 50]
+
+
+def test_sample_is_spread_evenly_and_always_the_same(tmp_path: Path) -> None:
+    catalogue = _catalogue(tmp_path, _records(100))
+    ids = [record.id for record in catalogue.sample(4)]
+    assert ids == [120, 370, 620, 870]
+    assert len(catalogue.sample(99)) == 99
+    assert catalogue.sample(1000) == catalogue.records()
+    assert catalogue.sample(0) == []
+
+
+def test_catalogue_of_nothing_is_empty(tmp_path: Path) -> None:
+    catalogue = _catalogue(tmp_path, [])
+    assert (len(catalogue), catalogue.records(), catalogue.sample(3)) == (0, [], [])
+
+
+def test_catalogue_serves_threads(tmp_path: Path) -> None:
+    catalogue = _catalogue(tmp_path, _records(50))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: catalogue.by_ids([10 * i])[10 * i].size, range(50)))
+    assert found == list(range(50))
+
+
+def test_catalogue_refuses_other_files(tmp_path: Path) -> None:
+    (tmp_path / "c.parquet").write_text("no parquet")
+    with pytest.raises(ValueError, match="not a catalogue"):
+        Catalogue.open([tmp_path / "c.parquet"])
+    with pytest.raises(OSError):
+        Catalogue.open([tmp_path / "absent.parquet"])
