@@ -1,0 +1,1 @@
+"""A brief in, an illustrated article out."""

@@ -1,0 +1,198 @@
+"""Article to article.json and back. What comes back may have been edited, so every field is checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from .article import Article, Block, BlockKind, Brief, CandidateRecord, Figure, Outcome
+from .errors import ArticleInvalid
+from .publish import IMAGE_PATH
+
+VERSION = 1
+
+_PLACED = ("image", "source", "caption", "alt", "credit", "width", "height")
+_RECORD = ("outcome", "confidence", "candidates", "note")
+_FIGURE = {"figure": (*_PLACED, *_RECORD), "empty_spot": ("caption", *_RECORD)}
+
+
+def to_json(article: Article) -> str:
+    """Return article.json: the same article gives the same bytes; numbers keep six decimals.
+
+    Raises:
+        ArticleInvalid: a number that is not finite.
+    """
+    tree = {
+        "version": VERSION,
+        "title": article.title,
+        "brief": asdict(article.brief),
+        "models": dict(sorted(article.models.items())),
+        "lead": article.lead,
+        "draft_path": None if article.draft_path is None else str(article.draft_path),
+        "notices": list(article.notices),
+        "blocks": [_tree(block) for block in article.blocks],
+    }
+    try:
+        return json.dumps(_rounded(tree), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    except ValueError as exc:
+        raise ArticleInvalid("the article holds a number that is not finite", "this is a fault in Limner") from exc
+
+
+def from_json(text: str) -> Article:
+    """Return the Article that `to_json` wrote.
+
+    Raises:
+        ArticleInvalid: names the place of the first fault, or the version that this Limner does not read.
+    """
+    try:
+        version = _Version.model_validate_json(text).version
+        if version != VERSION:
+            raise ArticleInvalid(
+                f"article.json has version {version}, this Limner reads version {VERSION}",
+                "use the Limner that wrote it",
+            )
+        return _Article.model_validate_json(text).article()
+    except ValidationError as exc:
+        fault = exc.errors(include_url=False, include_context=False)[0]
+        raise ArticleInvalid(
+            f"article.json is not valid{_place(fault['loc'])}: {fault['msg']}", "restore the file or compose again"
+        ) from exc
+
+
+def _tree(block: Block | Figure) -> dict[str, Any]:
+    tree = asdict(block)
+    if isinstance(block, Block):
+        return {key: tree[key] for key in ("kind", "markdown", "gap")}
+    kind = "empty_spot" if block.image is None else "figure"
+    return {"kind": kind} | {key: tree[key] for key in _FIGURE[kind]}
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6) + 0.0  # adding zero turns -0.0 into 0.0
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    steps = list(location)
+    if len(steps) > 2 and steps[0] == "blocks":
+        del steps[2]  # pydantic names the member of the union after the index
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return f" at {path.removeprefix('.')}" if path else ""
+
+
+def _image_path(value: str) -> str:
+    if not IMAGE_PATH.fullmatch(value):
+        raise ValueError("must be images/NAME with the suffix of a web picture")
+    return value
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Outside(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class _Version(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    version: int
+
+
+class _Brief(_Outside):
+    instruction: str
+    title: str | None
+    images: Annotated[int, Field(ge=0)] | None
+    candidates: Annotated[int, Field(ge=1)]
+    seed: int
+
+
+class _Candidate(_Outside):
+    path: str
+    score: float
+    probability: _Share
+
+    def record(self) -> CandidateRecord:
+        return CandidateRecord(self.path, self.score, self.probability)
+
+
+class _Block(_Outside):
+    kind: BlockKind
+    markdown: str
+    gap: str
+
+    def block(self) -> Block:
+        return Block(self.kind, self.markdown, self.gap)
+
+
+class _Spot(_Outside):
+    caption: str
+    outcome: Outcome
+    confidence: _Share
+    candidates: tuple[_Candidate, ...]
+    note: str
+
+
+class _EmptySpot(_Spot):
+    kind: Literal["empty_spot"]
+
+    def block(self) -> Figure:
+        records = tuple(candidate.record() for candidate in self.candidates)
+        return Figure(self.caption, self.outcome, self.confidence, records, note=self.note)
+
+
+class _Figure(_Spot):
+    kind: Literal["figure"]
+    image: Annotated[str, AfterValidator(_image_path)]
+    source: str | None
+    alt: str
+    credit: str
+    width: Annotated[int, Field(ge=0)]
+    height: Annotated[int, Field(ge=0)]
+
+    def block(self) -> Figure:
+        records = tuple(candidate.record() for candidate in self.candidates)
+        return Figure(
+            caption=self.caption,
+            outcome=self.outcome,
+            confidence=self.confidence,
+            candidates=records,
+            image=self.image,
+            source=self.source,
+            alt=self.alt,
+            credit=self.credit,
+            width=self.width,
+            height=self.height,
+            note=self.note,
+        )
+
+
+class _Article(_Outside):
+    version: int
+    title: str
+    brief: _Brief
+    models: dict[str, str]
+    lead: str
+    draft_path: str | None
+    notices: tuple[str, ...]
+    blocks: tuple[Annotated[_Block | _EmptySpot | _Figure, Field(discriminator="kind")], ...]
+
+    def article(self) -> Article:
+        return Article(
+            title=self.title,
+            brief=Brief(**self.brief.model_dump()),
+            models=self.models,
+            blocks=tuple(block.block() for block in self.blocks),
+            lead=self.lead,
+            draft_path=None if self.draft_path is None else Path(self.draft_path),
+            notices=self.notices,
+        )

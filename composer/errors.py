@@ -1,0 +1,38 @@
+"""Every error that the composer raises on purpose, below the root that all of Limner shares.
+
+LimnerError               message names the thing, hint names the fix (index/errors.py)
+  BriefInvalid            an instruction or an option that cannot be followed
+  DraftUnreadable         a draft that is missing, empty or not text
+  ReplyInvalid            a model's reply that does not parse, or says what cannot be
+  ModelUnknown            no model of this name is at hand
+  ArticleInvalid          an article.json that is not one, or an article without its pictures
+  RunMismatch             a run folder that belongs to another brief, draft or model
+"""
+
+from __future__ import annotations
+
+from ..index.errors import LimnerError
+
+
+class BriefInvalid(LimnerError):
+    """An instruction or an option that cannot be followed."""
+
+
+class DraftUnreadable(LimnerError):
+    """A draft that is missing, empty or not text."""
+
+
+class ReplyInvalid(LimnerError):
+    """A model's reply that does not parse, or says what cannot be."""
+
+
+class ModelUnknown(LimnerError):
+    """No model of this name is at hand."""
+
+
+class ArticleInvalid(LimnerError):
+    """An article.json that is not one, or an article whose pictures are not beside it."""
+
+
+class RunMismatch(LimnerError):
+    """A run folder that belongs to another brief, draft or model."""

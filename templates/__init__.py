@@ -1,0 +1,1 @@
+"""Article templates and the prompts of each dialect, as package data."""
