@@ -1,0 +1,1 @@
+"""One file per way of running a model, each behind the seam of `protocols.py`."""

@@ -1,0 +1,129 @@
+"""From a model's name to a model, and the list of what is at hand. Downloads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ModelUnknown
+
+if TYPE_CHECKING:
+    from .local import LocalModel
+
+EMBEDDED = "nano-vlm"
+LOCAL_PREFIX = "transformers:"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One line of `limner models list`."""
+
+    tier: str  # "embedded", "local" or "served"
+    name: str
+    present: bool
+    needs: str
+    note: str
+
+
+def embedded_folder() -> Path:
+    """Where nano-vlm's weights lie in the package."""
+    return Path(str(resources.files("limner.composer.models.nano_vlm")))
+
+
+def known_models() -> list[ModelInfo]:
+    """What Limner can run: the embedded model, the models in this machine's cache, and how to name others."""
+    infos = [
+        ModelInfo(
+            "embedded",
+            EMBEDDED,
+            (embedded_folder() / "model.safetensors").is_file(),
+            "nothing",
+            "the drawn picture-book world alone: for a first look, demos and tests",
+        )
+    ]
+    infos += [
+        ModelInfo("local", f"{LOCAL_PREFIX}{name}", True, "memory for its weights", "in this machine's cache")
+        for name in _cached_models()
+    ]
+    infos.append(
+        ModelInfo(
+            "local",
+            f"{LOCAL_PREFIX}FOLDER_OR_NAME",
+            False,
+            "an image-text-to-text model of transformers, on this machine",
+            "any subject; a GPU is advisable",
+        )
+    )
+    return infos
+
+
+def load_model(name: str, *, device: str = "auto") -> LocalModel:
+    """Load a model by the name that `--model` takes.
+
+    Args:
+        name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        ModelUnknown: no such model is at hand, or it does not read pictures.
+    """
+    if name == EMBEDDED:
+        folder = embedded_folder()
+        if not (folder / "model.safetensors").is_file():
+            raise ModelUnknown("the embedded model nano-vlm is missing from this installation", "install Limner again")
+        return _load(name, str(folder), device)
+    if name.startswith(LOCAL_PREFIX):
+        return _load(name, name.removeprefix(LOCAL_PREFIX), device)
+    raise ModelUnknown(f"no model is named {name!r}", "`limner models list` shows the names")
+
+
+def _load(name: str, source: str, device: str) -> LocalModel:
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from .local import LocalModel
+
+    target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if target == "cuda" and not torch.cuda.is_available():
+        raise ModelUnknown(f"{name} was asked to run on cuda and this machine has none", "use --device auto or cpu")
+    hint = "give a folder of an image-text-to-text model, or see `limner models list`"
+    with _quiet():
+        try:
+            processor = AutoProcessor.from_pretrained(source, local_files_only=True)
+            # float32 on a CPU: the same bytes on every machine, and small models lose nothing by it.
+            dtype = torch.float32 if target == "cpu" else "auto"
+            model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, local_files_only=True)
+        except (OSError, ValueError, KeyError) as exc:
+            reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+            raise ModelUnknown(f"cannot load {source!r} as an image-text-to-text model: {reason}", hint) from exc
+    text = model.config.get_text_config()
+    return LocalModel(name, model.to(target).eval(), processor, int(getattr(text, "max_position_embeddings", 4096)))
+
+
+def _cached_models() -> list[str]:
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    try:
+        repositories = scan_cache_dir().repos
+    except CacheNotFound:
+        return []
+    return sorted(repository.repo_id for repository in repositories if repository.repo_type == "model")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own progress bars and notes, which are not for Limner's users."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

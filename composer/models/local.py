@@ -1,0 +1,134 @@
+"""A transformers image-text-to-text model of this machine behind the model seam. Owns no prompt, never downloads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...index.decode import decode
+from ..protocols import Message, Picture, Sampling
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_SIDE_PX = 1024  # a picture is brought to this before the model's own processor sees it
+
+
+@dataclass
+class LocalModel:
+    """A loaded model with its processor."""
+
+    name: str
+    model: Any
+    processor: Any
+    context_tokens: int
+    _pixels: dict[tuple[Path, int], Any] = field(default_factory=dict, repr=False)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """How many tokens the prompt has, its pictures included."""
+        return int(self._inputs(messages)["input_ids"].shape[1])
+
+    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+        """Yield the reply piece by piece; the seed alone decides what is drawn."""
+        import torch
+        from transformers import TextIteratorStreamer
+
+        inputs = self._inputs(messages)
+        streamer = TextIteratorStreamer(self._tokenizer, skip_prompt=True, skip_special_tokens=True)
+        drawn = {"do_sample": False}
+        if sampling.temperature > 0:
+            drawn = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p}
+        stop = threading.Event()
+
+        def work() -> None:
+            try:
+                with torch.random.fork_rng(), torch.inference_mode():
+                    torch.manual_seed(sampling.seed)
+                    self.model.generate(
+                        **inputs,
+                        **drawn,
+                        max_new_tokens=sampling.max_new_tokens,
+                        streamer=streamer,
+                        stopping_criteria=[_Until(stop)],
+                    )
+            finally:
+                streamer.end()  # also when generation fails, or the reader below would wait for ever
+
+        with ThreadPoolExecutor(1) as executor:
+            done = executor.submit(work)
+            try:
+                yield from (piece for piece in streamer if piece)
+            finally:
+                stop.set()
+            done.result()
+
+    def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
+        """The log-probability of each answer: the prompt is read once, each further token of an answer after it."""
+        import torch
+
+        inputs = self._inputs(messages)
+        tokens = [self._tokenizer.encode(answer, add_special_tokens=False) for answer in answers]
+        with torch.inference_mode():
+            output = self.model(**inputs, use_cache=True, logits_to_keep=1)
+            first = torch.log_softmax(output.logits[0, -1].float(), -1)  # (vocabulary,)
+            return [self._continue(inputs, output.past_key_values, first, answer) for answer in tokens]
+
+    def _continue(self, inputs: dict[str, torch.Tensor], cache: Any, first: torch.Tensor, answer: list[int]) -> float:
+        import torch
+
+        total = float(first[answer[0]])
+        if len(answer) == 1:
+            return total
+        length = int(inputs["input_ids"].shape[1])
+        rest = torch.tensor([answer[:-1]], device=first.device)
+        mask = torch.ones((1, length + len(answer) - 1), dtype=torch.long, device=first.device)
+        logits = self.model(input_ids=rest, attention_mask=mask, past_key_values=cache, use_cache=True).logits[0]
+        cache.crop(length)  # the next answer follows the prompt, not this answer
+        shares = torch.log_softmax(logits.float(), -1)  # (tokens, vocabulary)
+        return total + sum(float(shares[i, token]) for i, token in enumerate(answer[1:]))
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
+    def _inputs(self, messages: Sequence[Message]) -> Any:
+        chat = [{"role": message.role, "content": [self._part(part) for part in message.parts]} for message in messages]
+        inputs = self.processor.apply_chat_template(
+            chat, tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
+        )
+        return inputs.to(self.model.device, dtype=self.model.dtype)
+
+    def _part(self, part: str | Picture) -> dict[str, Any]:
+        if isinstance(part, str):
+            return {"type": "text", "text": self._harmless(part)}
+        return {"type": "image", "image": self._picture(part.path)}
+
+    def _harmless(self, text: str) -> str:
+        """The text with the model's own control tokens broken up, so that words from outside cannot open a turn."""
+        for token in self._tokenizer.all_special_tokens:
+            text = text.replace(token, token[0] + "\u200b" + token[1:])
+        return text
+
+    def _picture(self, path: Path) -> Any:
+        key = (path, path.stat().st_mtime_ns)
+        if key not in self._pixels:
+            image = decode(path, target_px=MAX_SIDE_PX)
+            image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+            self._pixels[key] = image
+        return self._pixels[key]
+
+
+class _Until:
+    """A stopping criterion that ends generation when nobody reads on."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> Any:
+        import torch
+
+        return torch.full((input_ids.shape[0],), self._stop.is_set(), dtype=torch.bool, device=input_ids.device)

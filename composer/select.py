@@ -1,0 +1,122 @@
+"""Step 3b: one of the candidates, looking at all text and pictures that come before; "none fits" is an answer too."""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .article import Candidates, Choice, Draft
+from .errors import ReplyInvalid
+from .markdown import plain_text
+from .prompts import render_prompt
+from .protocols import Message, Model
+
+LETTERS = string.ascii_uppercase
+MAX_CANDIDATES = len(LETTERS)
+NONE = "none"
+CUT = "[…]"
+ANSWER_TOKENS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The choice at a spot, and how much of the context had to be cut for it."""
+
+    choice: Choice
+    cut_items: int = 0
+
+
+def select(draft: Draft, placed: Mapping[int, Path], candidates: Candidates, model: Model) -> Selection:
+    """Score every candidate and "none" after the context, and take the most probable.
+
+    Args:
+        draft: the whole text; only what stands up to the spot is read.
+        placed: block index to the picture that stands after it.
+        candidates: at most 26 pictures.
+        model: answers by `score`.
+
+    Source: Zhang et al. 2023, arXiv:2309.15112, appendix C.1, image retrieval and selection; scored over the option
+    letters in place of sampling one.
+    """
+    if not candidates.hits:
+        return Selection(Choice(candidates, "no_candidates", None, ()))
+    letters = LETTERS[: len(candidates.hits)]
+    messages, cut = fit_prompt(draft, placed, candidates, model)
+    note = ""
+    for _ in range(2):
+        try:
+            scores = model.score(messages, [*letters, NONE])
+            probabilities = _softmax(scores)
+        except ReplyInvalid as exc:
+            note = exc.message
+            continue
+        *shares, none = probabilities
+        best = max(range(len(shares)), key=lambda i: (shares[i], -i))
+        if none > shares[best]:
+            return Selection(Choice(candidates, "none_fit", None, tuple(shares), none), cut)
+        return Selection(Choice(candidates, "chosen", best, tuple(shares), none), cut)
+    return Selection(Choice(candidates, "unparsed", None, (), note=note), cut)
+
+
+def fit_prompt(
+    draft: Draft, placed: Mapping[int, Path], candidates: Candidates, model: Model
+) -> tuple[list[Message], int]:
+    """The prompt, cut in the middle of the old context where it would not fit; how many of its items were cut.
+
+    The beginning of the article, the text right before the spot, the caption and the candidates are never cut. Where
+    even these do not fit, the candidates stay and all of the context but the last item goes.
+    """
+    items: list[dict[str, object]] = []
+    for index in range(candidates.spot.after_block + 1):
+        block = draft.blocks[index]
+        if plain_text(block) and not (index == 0 and block.markdown.lstrip("# ").strip() == draft.title):
+            items.append({"text": block.markdown.strip(), "picture": None})
+        if index in placed:
+            items.append({"text": "", "picture": placed[index]})
+    room = model.context_tokens - ANSWER_TOKENS
+
+    def prompt(removed: int) -> list[Message]:
+        return _prompt(draft.title, _without_middle(items, removed), candidates)
+
+    if not items or model.count_tokens(prompt(0)) <= room:
+        return prompt(0), 0
+    low, high = 0, len(items) - 1  # prompt(low) does not fit; prompt(high) keeps the last item alone
+    while high - low > 1:
+        middle = (low + high) // 2
+        if model.count_tokens(prompt(middle)) <= room:
+            high = middle
+        else:
+            low = middle
+    return prompt(high), high
+
+
+def _without_middle(items: Sequence[dict[str, object]], removed: int) -> list[dict[str, object]]:
+    """The items without a run of `removed` of them, from the middle; the last one always stays."""
+    if removed <= 0:
+        return list(items)
+    begin = min(max(1, (len(items) - removed) // 2), len(items) - 1 - removed)
+    begin = max(0, begin)
+    return [*items[:begin], {"text": CUT, "picture": None}, *items[begin + removed :]]
+
+
+def _prompt(title: str, context: Sequence[dict[str, object]], candidates: Candidates) -> list[Message]:
+    return render_prompt(
+        "select",
+        title=title,
+        context=context,
+        caption=candidates.spot.caption,
+        candidates=[
+            {"letter": letter, "picture": hit.image.path} for letter, hit in zip(LETTERS, candidates.hits, strict=False)
+        ],
+    )
+
+
+def _softmax(scores: Sequence[float]) -> list[float]:
+    if not all(math.isfinite(score) for score in scores):
+        raise ReplyInvalid("the model gave no probability to one of the answers")
+    highest = max(scores)
+    weights = [math.exp(score - highest) for score in scores]
+    return [weight / sum(weights) for weight in weights]

@@ -1,0 +1,83 @@
+"""Replies of models to values: what is taken, what is refused, and the one retry."""
+
+from __future__ import annotations
+
+import pytest
+from limner.composer.errors import ReplyInvalid
+from limner.composer.protocols import Message, Sampling
+from limner.composer.replies import ask, read_article, read_spots
+
+from .models import ScriptedModel
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["1: A cat\n3: A dog", "[1]: A cat\n[3]: A dog", "1. A cat\n3. A dog", "Here they are:\n\n**1**: A cat\n- 3: A dog\nEnjoy!"],
+)  # fmt: skip
+def test_read_spots_reads_the_usual_forms(reply: str) -> None:
+    found = [(number, caption.strip("* ")) for number, caption in read_spots(reply, 3)]
+    assert found == [(1, "A cat"), (3, "A dog")]
+
+
+def test_read_spots_returns_reading_order() -> None:
+    assert read_spots("3: late\n1: early", 3) == [(1, "early"), (3, "late")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("4: A cat", "no part 4"),
+        ("0: A cat", "no part 0"),
+        ("2: A cat\n2: A dog", "twice"),
+        ("I would put a cat here.", "number, colon"),
+        ("", "number, colon"),
+        ("999999999999: much", "number, colon"),
+    ],
+)
+def test_read_spots_refuses(reply: str, reason: str) -> None:
+    with pytest.raises(ReplyInvalid, match=reason):
+        read_spots(reply, 3)
+
+
+def test_read_spots_takes_none_for_no_place() -> None:
+    assert read_spots("None.", 3) == []
+
+
+def test_read_spots_bounds_and_flattens_captions() -> None:
+    [(_, caption)] = read_spots("1: " + "long \t" * 500, 1)
+    assert len(caption) <= 300
+    assert "\t" not in caption
+
+
+def test_read_article_needs_a_paragraph() -> None:
+    with pytest.raises(ReplyInvalid):
+        read_article("# Only a title", title=None)
+    assert read_article("# A title\n\nText.", title=None).title == "A title"
+
+
+def test_read_article_takes_the_given_title() -> None:
+    draft = read_article("# Another\n\nText.", title="Mine")
+    assert draft.title == "Mine"
+    assert "Another" not in draft.markdown
+
+
+def test_ask_retries_once_and_tells_the_reason() -> None:
+    model = ScriptedModel("nonsense", "1: A cat")
+    found = ask(model, [Message("user", ("Where?",))], Sampling(), lambda reply: read_spots(reply, 1))
+    assert found == [(1, "A cat")]
+    assert [message.role for message in model.asked[1]] == ["user", "assistant", "user"]
+    assert "number, colon" in str(model.asked[1][-1].parts[0])
+
+
+def test_ask_gives_up_after_the_second_reply() -> None:
+    model = ScriptedModel("nonsense", "more nonsense", "1: too late")
+    with pytest.raises(ReplyInvalid):
+        ask(model, [Message("user", ("Where?",))], Sampling(), lambda reply: read_spots(reply, 1))
+    assert model.replies == ["1: too late"]
+
+
+def test_ask_streams_the_first_reply() -> None:
+    heard: list[str] = []
+    ask(ScriptedModel("1: A cat"), [], Sampling(), lambda reply: read_spots(reply, 1), on_text=heard.append)
+    assert len(heard) > 1
+    assert "".join(heard) == "1: A cat"

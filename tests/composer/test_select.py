@@ -1,0 +1,107 @@
+"""Selection: by context, with "none fits", and with the context cut in the middle when it is too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from limner.composer.article import Candidates, Spot
+from limner.composer.markdown import parse_draft
+from limner.composer.protocols import Picture
+from limner.composer.retrieve import retrieve
+from limner.composer.select import CUT, fit_prompt, select
+from limner.index.library import Library
+from limner.index.records import Hit, ImageRecord
+
+from ..colours import Paint
+from .models import ColourModel
+
+DRAFT = parse_draft("# T\n\nOne.\n\nTwo.\n\nThree.\n")
+
+
+def hit(path: Path, number: int = 1) -> Hit:
+    return Hit(ImageRecord(number, path, 1, 1, f"hash {number}", 40, 30), 0.5)
+
+
+@pytest.fixture
+def candidates(tmp_path: Path, paint: Paint) -> Candidates:
+    colours = ("red", "green", "blue")
+    hits = [hit(paint(tmp_path / f"candidate {colour}.png", colour), n) for n, colour in enumerate(colours, start=1)]
+    return Candidates(Spot(3, "a thing"), tuple(hits))
+
+
+def test_select_sees_the_pictures_before_it(candidates: Candidates, tmp_path: Path, paint: Paint) -> None:
+    for colour, index in (("green", 1), ("blue", 2)):
+        placed = {1: paint(tmp_path / f"placed {colour}.png", colour)}
+        choice = select(DRAFT, placed, candidates, ColourModel()).choice
+        assert (choice.outcome, choice.chosen) == ("chosen", index)
+        assert choice.hit is candidates.hits[index]
+
+
+def test_select_gives_probabilities_of_all_answers(candidates: Candidates) -> None:
+    choice = select(DRAFT, {}, candidates, ColourModel()).choice
+    assert sum(choice.probabilities) + choice.none_probability == pytest.approx(1)
+    assert choice.confidence == pytest.approx(max(choice.probabilities))
+
+
+def test_select_can_find_that_none_fits(candidates: Candidates) -> None:
+    choice = select(DRAFT, {}, candidates, ColourModel(fits=False)).choice
+    assert (choice.outcome, choice.chosen, choice.hit) == ("none_fit", None, None)
+    assert choice.confidence == choice.none_probability > 0.7
+
+
+def test_select_asks_again_once_and_then_says_unparsed(candidates: Candidates) -> None:
+    assert select(DRAFT, {}, candidates, ColourModel(broken=1)).choice.outcome == "chosen"
+    choice = select(DRAFT, {}, candidates, ColourModel(broken=2)).choice
+    assert (choice.outcome, choice.chosen, choice.note) == ("unparsed", None, "no letter came back")
+
+
+def test_select_without_candidates_asks_nobody() -> None:
+    assert select(DRAFT, {}, Candidates(Spot(1, "x"), ()), ColourModel()).choice.outcome == "no_candidates"
+
+
+def test_select_reads_nothing_after_the_spot(candidates: Candidates) -> None:
+    model = ColourModel()
+    select(DRAFT, {}, Candidates(Spot(2, "x"), candidates.hits), model)
+    text = "".join(part for part in model.asked[0][0].parts if isinstance(part, str))
+    assert "Two." in text
+    assert "Three." not in text
+
+
+def test_fit_prompt_cuts_the_middle_of_the_context(candidates: Candidates) -> None:
+    text = "\n\n".join(f"Paragraph number{i} " + "word " * 30 for i in range(40)) + "\n"
+    draft = parse_draft("# T\n\n" + text)
+    late = Candidates(Spot(40, "the caption"), candidates.hits)
+    model = ColourModel(context_tokens=500)
+    messages, cut = fit_prompt(draft, {}, late, model)
+    words = "".join(part for part in messages[0].parts if isinstance(part, str))
+    assert 0 < cut < 40
+    assert model.count_tokens(messages) <= 500
+    assert "number0 " in words
+    assert "number39 " in words
+    assert CUT in words
+    assert "number20 " not in words
+    assert "the caption" in words
+    assert len([part for part in messages[0].parts if isinstance(part, Picture)]) == 3
+    # No more is cut than must be.
+    assert model.count_tokens(messages) > 500 - 2 * 35
+
+
+def test_fit_prompt_keeps_candidates_when_nothing_else_fits(candidates: Candidates) -> None:
+    messages, _ = fit_prompt(DRAFT, {}, candidates, ColourModel(context_tokens=60))
+    assert len([part for part in messages[0].parts if isinstance(part, Picture)]) == 3
+
+
+def test_retrieve_leaves_out_used_and_missing_pictures(colour_library: Library, colour_folder: Path) -> None:
+    spot = Spot(0, "red")
+    first = retrieve(spot, colour_library, 3, used=())
+    assert first.hits[0].image.path.name == "red.png"
+    again = retrieve(spot, colour_library, 3, used=[first.hits[0]])
+    assert "red.png" not in [found.image.path.name for found in again.hits]
+    (colour_folder / "red.png").unlink()
+    assert len(retrieve(spot, colour_library, 3, used=()).hits) == 3
+    assert "red.png" not in [found.image.path.name for found in retrieve(spot, colour_library, 3, used=()).hits]
+
+
+def test_retrieve_returns_all_when_m_exceeds_library(colour_library: Library) -> None:
+    assert len(retrieve(Spot(0, "red"), colour_library, 99, used=()).hits) == len(colour_library)
