@@ -1,0 +1,1 @@
+"""Small image repositories that travel in the wheel, so that `limner demo` needs no checkout."""

@@ -1,0 +1,1 @@
+"""The drawn picture-book world: its vocabulary, its drawings and its stories."""
