@@ -1,8 +1,9 @@
 """Whether pictures look like those that the embedded encoder was trained on. Knows nothing of words.
 
 The training pictures are one Gaussian in the encoder's last layer (the mean of its patch tokens before they are
-projected beside the words): a picture farther from the mean than nearly all of them (Mahalanobis distance) is strange to
-the encoder. In the projected space photographs are not told apart: 5 % of them were strange there, over 75 % are here.
+projected beside the words): a picture farther from the mean than nearly all of them (Mahalanobis distance) is
+strange to the encoder. In the projected space photographs are not told apart: 5 % of them were strange there, over
+75 % are here.
 
 Source: Lee et al. 2018, arXiv:1807.03888.
 """

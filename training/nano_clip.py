@@ -103,7 +103,7 @@ def export(checkpoint: Path) -> None:
 
 
 def export_familiar(pictures: int = 4000, kept: float = 0.99) -> None:
-    """Write what `limner.index.familiar` needs: the training pictures' Gaussian, and the distance that `kept` are in."""
+    """Write what `limner.index.familiar` needs: the training pictures' Gaussian and the distance `kept` are in."""
     from limner.index.encoder import load_encoder
     from limner.index.familiar import STATISTICS, features, squared_distances
     from PIL import Image

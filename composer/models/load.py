@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelUnknown
 
@@ -96,12 +96,13 @@ def _load(name: str, source: str, device: str) -> LocalModel:
             processor = AutoProcessor.from_pretrained(source, local_files_only=True)
             # float32 on a CPU: the same bytes on every machine, and small models lose nothing by it.
             dtype = torch.float32 if target == "cpu" else "auto"
-            model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, local_files_only=True)
+            model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, local_files_only=True)
         except (OSError, ValueError, KeyError) as exc:
             reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
             raise ModelUnknown(f"cannot load {source!r} as an image-text-to-text model: {reason}", hint) from exc
     text = model.config.get_text_config()
-    return LocalModel(name, model.to(target).eval(), processor, int(getattr(text, "max_position_embeddings", 4096)))
+    model = model.to(torch.device(target)).eval()
+    return LocalModel(name, model, processor, int(getattr(text, "max_position_embeddings", 4096)))
 
 
 def _cached_models() -> list[str]:

@@ -87,7 +87,7 @@ class LocalModel:
         rest = torch.tensor([answer[:-1]], device=first.device)
         mask = torch.ones((1, length + len(answer) - 1), dtype=torch.long, device=first.device)
         logits = self.model(input_ids=rest, attention_mask=mask, past_key_values=cache, use_cache=True).logits[0]
-        cache.crop(length)  # the next answer follows the prompt, not this answer
+        cache.crop(1 - len(answer))  # the next answer follows the prompt, not this answer
         shares = torch.log_softmax(logits.float(), -1)  # (tokens, vocabulary)
         return total + sum(float(shares[i, token]) for i, token in enumerate(answer[1:]))
 

@@ -48,7 +48,7 @@ def test_compose_writes_every_part(colour_library: Library, tmp_path: Path) -> N
     out = tmp_path / "out"
     article = run(colour_library, out)
     figures = [block for block in article.blocks if isinstance(block, Figure)]
-    assert [Path(figure.source or "").name for figure in figures][0] == "red.png"
+    assert Path(figures[0].source or "").name == "red.png"
     assert len({figure.source for figure in figures}) == 2
     assert {figure.image for figure in figures} == {f"images/{path.name}" for path in (out / "images").iterdir()}
     assert from_json((out / "article.json").read_text()).title == "Paint"

@@ -12,8 +12,13 @@ from .models import ScriptedModel
 
 @pytest.mark.parametrize(
     "reply",
-    ["1: A cat\n3: A dog", "[1]: A cat\n[3]: A dog", "1. A cat\n3. A dog", "Here they are:\n\n**1**: A cat\n- 3: A dog\nEnjoy!"],
-)  # fmt: skip
+    [
+        "1: A cat\n3: A dog",
+        "[1]: A cat\n[3]: A dog",
+        "1. A cat\n3. A dog",
+        "Here they are:\n\n**1**: A cat\n- 3: A dog\nEnjoy!",
+    ],
+)
 def test_read_spots_reads_the_usual_forms(reply: str) -> None:
     found = [(number, caption.strip("* ")) for number, caption in read_spots(reply, 3)]
     assert found == [(1, "A cat"), (3, "A dog")]

@@ -93,11 +93,13 @@ DETAILS = {
 }  # fmt: skip
 
 WEATHER_LINES = {
-    "clear": ("Not a single cloud was in the sky.", "The sky was clear and wide.", "Everything could be seen for miles.",
+    "clear": ("Not a single cloud was in the sky.", "The sky was clear and wide.",
+              "Everything could be seen for miles.",
               "There was no better weather to be had.", "The air was bright and still."),
     "cloudy": ("Big clouds drifted over the land.", "The clouds hung low and soft.", "A grey blanket covered the sky.",
                "The clouds looked like sheep.", "One cloud after another sailed by."),
-    "rain": ("The rain drummed on everything.", "It rained so hard that puddles grew.", "Rain fell in long straight lines.",
+    "rain": ("The rain drummed on everything.", "It rained so hard that puddles grew.",
+             "Rain fell in long straight lines.",
              "Drops hung from every edge.", "It had rained for hours and it went on raining."),
     "snow": ("Snow fell without a sound.", "Snowflakes covered everything in white.", "It snowed all the while.",
              "The snow lay thick and clean.", "Flakes as big as feathers came down."),
@@ -112,7 +114,8 @@ ARRIVALS = (
 SIGHTS = (
     "{Time} the path led to the {p}, and there stood the {s}.", "{At} the {s} could be seen from far away {time}.",
     "{Time} the {s} stood {at}.", "The next {s} waited {at} {time}.", "{At} people stopped to look at the {s} {time}.",
-    "{Time} the walk went on to the {p}, where the {s} was waiting.", "Then came the {p}; it was {just}, and the {s} was there.",
+    "{Time} the walk went on to the {p}, where the {s} was waiting.",
+    "Then came the {p}; it was {just}, and the {s} was there.",
     "{Time} everybody could admire the {s} {at}.",
 )  # fmt: skip
 JUST = {
@@ -124,7 +127,8 @@ JUST = {
 
 DEEDS = {
     "animal": ("The {s} sat down and looked around with big eyes.", "The {s} took a deep breath and listened.",
-               "Nothing made the {s} happier than a new smell.", "The {s} turned around twice and made itself comfortable.",
+               "Nothing made the {s} happier than a new smell.",
+               "The {s} turned around twice and made itself comfortable.",
                "The {s} was a little tired and very content.", "The {s} walked on slowly so as not to miss a thing."),
     "mover": ("The {s} stood still at last.", "The {s} shone as if somebody had polished it.",
               "There was plenty of room for the {s}.", "The {s} looked as if it had always belonged there.",
@@ -146,7 +150,8 @@ OPENINGS_WALK = (
 )  # fmt: skip
 OPENING_TAILS = (
     "The bag was small and the map was old.", "Nobody knew how long it would take.", "It was a good time to begin.",
-    "The first steps are always the best ones.", "There was only one rule: never hurry.", "What came next is told here.",
+    "The first steps are always the best ones.", "There was only one rule: never hurry.",
+    "What came next is told here.",
 )  # fmt: skip
 THOUGHTS = (
     "Good things take their time. Nobody who hurries sees very much.",

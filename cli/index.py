@@ -1,0 +1,246 @@
+"""`limner index`: a library of pictures is built, brought up to date, searched, described."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options, terminal
+from .wiring import encoder_name, library_folder, wiring_of
+
+if TYPE_CHECKING:
+    from ..index.build import BuildSummary
+    from ..index.records import Hit
+
+app = typer.Typer()
+
+_SHOWN_REASONS = 5
+
+
+@app.callback(invoke_without_command=True)
+def index(ctx: typer.Context) -> None:
+    """Build and search a library of your pictures."""
+    terminal.help_if_alone(ctx)
+
+
+@app.command("build")
+def build_library(
+    ctx: typer.Context,
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Folders of pictures, or pictures.", show_default=False)
+    ],
+    library: options.Library = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="nano-clip, a folder, or ARCHITECTURE/TAG of open_clip.  (default: the library's own, else nano-clip)",
+            show_default=False,
+        ),
+    ] = None,
+    device: options.Device = None,
+    workers: options.Workers = None,
+    batch_size: options.BatchSize = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew, also over a damaged library.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make a library of the pictures in SOURCE; what it has already is not read again."""
+    from .settings import load_settings
+
+    settings = load_settings(
+        {"library": library, "encoder": encoder, "device": device, "workers": workers, "batch_size": batch_size}
+    )
+    folder = library_folder(settings.library)
+    from ..index.build import build
+    from .progress import Bar
+
+    name = encoder_name(settings.encoder, folder)
+    with Bar("Indexing") as bar:
+        summary = build(
+            sources,
+            folder,
+            encoder=wiring_of(ctx).encoder(name, settings.device),
+            rebuild=rebuild,
+            workers=settings.workers,
+            batch_size=settings.batch_size,
+            progress=bar,
+        )
+    _show_summary(folder, summary, as_json=as_json)
+
+
+@app.command("update")
+def update_library(
+    ctx: typer.Context,
+    library: options.Library = None,
+    device: options.Device = None,
+    workers: options.Workers = None,
+    batch_size: options.BatchSize = None,
+    as_json: options.Json = False,
+) -> None:
+    """Bring a library up to date with the folders that it was built from."""
+    from .settings import load_settings
+
+    settings = load_settings({"library": library, "device": device, "workers": workers, "batch_size": batch_size})
+    folder = library_folder(settings.library)
+    from ..index.build import update
+    from ..index.manifest import read_manifest
+    from .progress import Bar
+
+    with Bar("Indexing") as bar:
+        summary = update(
+            folder,
+            encoder=wiring_of(ctx).encoder(read_manifest(folder).encoder, settings.device),
+            workers=settings.workers,
+            batch_size=settings.batch_size,
+            progress=bar,
+        )
+    _show_summary(folder, summary, as_json=as_json)
+
+
+@app.command("search")
+def search_library(
+    ctx: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the picture shows.", show_default=False)],
+    library: options.Library = None,
+    m: Annotated[
+        int,
+        typer.Option(
+            "-m",
+            metavar="N",
+            callback=options.from_one,
+            help="How many pictures to show.  (default: 8)",
+            show_default=False,
+        ),
+    ] = 8,
+    device: options.Device = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find the pictures that are nearest to TEXT, best first."""
+    if not text.strip():
+        raise typer.BadParameter("is empty; say what the picture shows", param_hint="TEXT")
+    from .settings import load_settings
+
+    settings = load_settings({"library": library, "device": device})
+    opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
+    hits = opened.search(text, m)
+    if m > len(opened):
+        terminal.note(f"the library holds {len(opened)} pictures, fewer than {m}")
+    if as_json:
+        terminal.print_json([_hit_tree(hit) for hit in hits])
+    else:
+        _show_hits(hits)
+
+
+@app.command("info")
+def describe_library(ctx: typer.Context, library: options.Library = None, as_json: options.Json = False) -> None:
+    """Say what a library holds, after checking that it is whole."""
+    from .settings import load_settings
+
+    settings = load_settings({"library": library})
+    opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
+    manifest = opened.manifest
+    if as_json:
+        terminal.print_json(
+            {
+                "library": opened.folder,
+                "version": manifest.version,
+                "encoder": manifest.encoder,
+                "fingerprint": manifest.fingerprint,
+                "dimension": manifest.dimension,
+                "count": manifest.count,
+                "generation": manifest.generation,
+                "sources": list(manifest.sources),
+            }
+        )
+        return
+    console = terminal.out()
+    console.print(f"{terminal.clean(opened.folder)}: {_pictures(manifest.count)}")
+    console.print(f"encoder     {terminal.clean(manifest.encoder)}, {manifest.dimension} numbers a picture")
+    console.print(f"generation  {manifest.generation}")
+    for source in manifest.sources:
+        console.print(f"source      {terminal.clean(source)}")
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}"
+
+
+def _hit_tree(hit: Hit) -> dict[str, Any]:
+    image = hit.image
+    return {
+        "id": image.id,
+        "path": image.path,
+        "score": round(hit.score, 6),
+        "caption": image.caption,
+        "alt": image.alt,
+        "title": image.title,
+        "keywords": list(image.keywords),
+        "creator": image.creator,
+        "licence": image.licence,
+        "credit": image.credit,
+        "width": image.width,
+        "height": image.height,
+    }
+
+
+def _show_hits(hits: list[Hit]) -> None:
+    """A table in a terminal; score, path and caption between tabs in a pipe."""
+    console = terminal.out()
+    if not console.is_terminal:
+        for hit in hits:
+            fields = (f"{hit.score:.3f}", hit.image.path, hit.image.caption or hit.image.title)
+            typer.echo("\t".join(map(terminal.clean, fields)))  # rich would make spaces of the tabs
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("score", justify="right", style="cyan")
+    table.add_column("picture", overflow="fold")
+    table.add_column("path", overflow="fold", style="dim")
+    for hit in hits:
+        words = hit.image.caption or hit.image.title
+        table.add_row(f"{hit.score:.3f}", terminal.clean(words), terminal.clean(hit.image.path))
+    console.print(table, soft_wrap=False)
+
+
+def _show_summary(library: Path, summary: BuildSummary, *, as_json: bool) -> None:
+    from ..index.publish import SKIPPED_NAME
+
+    count = summary.indexed + summary.unchanged + summary.moved
+    log = library.absolute() / SKIPPED_NAME if summary.skipped or summary.notices else None
+    if as_json:
+        terminal.print_json(
+            {
+                "library": library.absolute(),
+                "count": count,
+                "indexed": summary.indexed,
+                "unchanged": summary.unchanged,
+                "moved": summary.moved,
+                "removed": summary.removed,
+                "skipped": [{"path": path, "reason": reason} for path, reason in summary.skipped],
+                "notices": [{"path": path, "reason": reason} for path, reason in summary.notices],
+                "log": log,
+            }
+        )
+        return
+    console = terminal.out()
+    if console.is_terminal:
+        console.print("✓ ", style="green", end="")
+    console.print(f"{terminal.clean(library.absolute())}: {_pictures(count)}")
+    for name in ("indexed", "unchanged", "moved", "removed"):
+        console.print(f"  {name:<9}  {getattr(summary, name)}")
+    console.print(f"  {'skipped':<9}  {len(summary.skipped)}")
+    reasons = Counter(reason for _, reason in summary.skipped).most_common()
+    for reason, number in reasons[:_SHOWN_REASONS]:
+        console.print(f"    {number} x {terminal.clean(reason)}")
+    if len(reasons) > _SHOWN_REASONS:
+        console.print(f"    and {len(reasons) - _SHOWN_REASONS} more reasons")
+    if summary.notices:
+        console.print(f"  metadata   {len(summary.notices)} oddities")
+    if log is not None:
+        console.print(f"  each is named in {terminal.clean(log)}")

@@ -1,0 +1,141 @@
+"""Settings to encoders, libraries and models, and the question whether the model is made for what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..index.errors import LimnerError
+
+if TYPE_CHECKING:
+    from ..composer.models.load import ModelInfo
+    from ..composer.protocols import Model
+    from ..index.encoder import Encoder
+    from ..index.library import Library
+
+EMBEDDED_ENCODER = "nano-clip"
+LOOKED_AT = 32  # pictures of a library
+STRANGE_LIBRARY = 0.5  # the sample library stands near 0.02, libraries of photographs near 0.75
+
+
+class OutsideWorld(LimnerError):
+    """A text or a library that the embedded model was not made for."""
+
+
+def _encoder(name: str, device: str) -> Encoder:
+    from ..index.encoder import load_encoder
+
+    return load_encoder(name, device)
+
+
+def _encoders_at_hand() -> list[str]:
+    from ..index.encoder import encoders_at_hand
+
+    return encoders_at_hand()
+
+
+def _library(folder: Path, device: str) -> Library:
+    from ..index.library import Library
+
+    return Library.open(folder, device=device)
+
+
+def _model(name: str, device: str) -> Model:
+    from ..composer.models.load import load_model
+
+    return load_model(name, device=device)
+
+
+def _known_models() -> list[ModelInfo]:
+    from ..composer.models.load import known_models
+
+    return known_models()
+
+
+def _check_instruction(model: str, text: str) -> str | None:
+    from ..composer.models.world import check_instruction
+
+    return check_instruction(model, text)
+
+
+def _check_draft(model: str, text: str) -> str | None:
+    from ..composer.models.world import check_draft
+
+    return check_draft(model, text)
+
+
+def _check_library(model: str, library: Library) -> str | None:
+    """Why this library is not for the embedded model, or None; looks at a few dozen of its pictures."""
+    from ..composer.models.load import EMBEDDED
+    from ..index.encoder import load_encoder
+    from ..index.familiar import strange_share
+
+    if model != EMBEDDED:
+        return None
+    encoder = load_encoder(EMBEDDED_ENCODER, "cpu")
+    share = strange_share([record.path for record in library.sample(LOOKED_AT)], encoder)
+    if share <= STRANGE_LIBRARY:
+        return None
+    return (
+        f"{EMBEDDED} knows only drawn picture-book scenes, and {share:.0%} of this library's pictures are strange to it"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where commands get their parts from, each loaded on call; a test brings its own."""
+
+    encoder: Callable[[str, str], Encoder] = _encoder  # name, device
+    encoders_at_hand: Callable[[], list[str]] = _encoders_at_hand
+    library: Callable[[Path, str], Library] = _library  # folder, device
+    model: Callable[[str, str], Model] = _model  # name, device
+    known_models: Callable[[], list[ModelInfo]] = _known_models
+    check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text
+    check_draft: Callable[[str, str], str | None] = _check_draft  # model's name, text
+    check_library: Callable[[str, Library], str | None] = _check_library  # model's name
+
+
+def wiring_of(ctx: typer.Context) -> Wiring:
+    """The wiring that this call of the command line runs with."""
+    return ctx.obj if isinstance(ctx.obj, Wiring) else Wiring()
+
+
+def library_folder(folder: Path | None) -> Path:
+    """The library's folder, which has no default."""
+    if folder is None:
+        raise typer.BadParameter(
+            "is missing; name the library's folder, or set `library` in limner.toml", param_hint="--library"
+        )
+    return folder
+
+
+def encoder_name(asked: str | None, library: Path) -> str:
+    """The encoder to build with: the one asked for, else the one that the library has, else the embedded one."""
+    from ..index.errors import LibraryDamaged, LibraryMissing
+    from ..index.manifest import read_manifest
+
+    if asked is not None:
+        return asked
+    try:
+        return read_manifest(library).encoder
+    except (LibraryMissing, LibraryDamaged):
+        return EMBEDDED_ENCODER
+
+
+def within_world(sentence: str | None, *, anyway: bool, warn: Callable[[str], None]) -> None:
+    """Do nothing for None; else warn where the user insists.
+
+    Raises:
+        OutsideWorld: the user does not insist.
+    """
+    if sentence is None:
+        return
+    if not anyway:
+        raise OutsideWorld(
+            sentence, "`limner models list` shows models that are made for more; --anyway goes on with this one"
+        )
+    warn(sentence)

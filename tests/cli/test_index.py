@@ -1,0 +1,203 @@
+"""`limner index`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ..colours import Paint
+from .conftest import Limner
+from .fakes import ColourEncoder, colour_wiring
+
+
+def test_build_says_what_was_indexed_and_skipped(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    (colour_folder / "empty.png").touch()
+    (colour_folder / "text.jpg").write_text("no picture")
+
+    result = limner("index", "build", colour_folder, "--library", tmp_path / "library")
+
+    assert result.exit_code == 0, result.stderr
+    assert "indexed    8" in result.stdout
+    assert "skipped    2" in result.stdout
+    log = tmp_path / "library" / "skipped.log"
+    assert str(log) in result.stdout
+    assert "empty.png" in log.read_text()
+
+
+def test_build_counts_in_plain_lines_where_there_is_no_terminal(
+    limner: Limner, colour_folder: Path, tmp_path: Path
+) -> None:
+    result = limner("index", "build", colour_folder, "--library", tmp_path / "library")
+
+    assert result.stderr.splitlines()[-1] == "Indexing: 8 of 8"
+    assert "\x1b" not in result.output
+
+
+def test_build_json_is_the_whole_summary(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    (colour_folder / "empty.png").touch()
+
+    tree = json.loads(limner("index", "build", colour_folder, "--library", tmp_path / "library", "--json").stdout)
+
+    assert (tree["indexed"], tree["unchanged"], tree["count"]) == (8, 0, 8)
+    assert [Path(entry["path"]).name for entry in tree["skipped"]] == ["empty.png"]
+
+
+def test_update_takes_new_and_drops_deleted_pictures(
+    limner: Limner, library: Path, colour_folder: Path, paint: Paint
+) -> None:
+    paint(colour_folder / "grey.png", (127, 127, 127))
+    (colour_folder / "red.png").unlink()
+
+    tree = json.loads(limner("index", "update", "--library", library, "--json").stdout)
+
+    assert (tree["indexed"], tree["unchanged"], tree["removed"]) == (1, 7, 1)
+
+
+def test_build_keeps_the_librarys_encoder_unless_asked(limner: Limner, library: Path, colour_folder: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def encoder(name: str, device: str) -> ColourEncoder:
+        asked.append((name, device))
+        return ColourEncoder()
+
+    wiring = colour_wiring(encoder=encoder)
+    limner("index", "build", colour_folder, "--library", library, wiring=wiring)
+    limner("index", "build", colour_folder, "--library", library.with_name("new"), "--device", "cpu", wiring=wiring)
+    limner("index", "build", colour_folder, "--library", library, "--encoder", "other", wiring=wiring)
+
+    assert asked == [("colour", "auto"), ("nano-clip", "cpu"), ("other", "auto")]
+
+
+def test_build_refuses_another_encoder_and_rebuild_takes_it(limner: Limner, library: Path, colour_folder: Path) -> None:
+    wiring = colour_wiring(encoder=lambda name, device: ColourEncoder("ff" * 32))
+
+    refused = limner("index", "build", colour_folder, "--library", library, wiring=wiring)
+    rebuilt = limner("index", "build", colour_folder, "--library", library, "--rebuild", wiring=wiring)
+
+    assert refused.exit_code == 1
+    assert "--rebuild" in refused.stderr
+    assert rebuilt.exit_code == 0
+
+
+def test_build_passes_workers_and_batch_size_on(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    batches: list[int] = []
+
+    class Watched(ColourEncoder):
+        def encode_images(self, images):
+            batches.append(len(images))
+            return super().encode_images(images)
+
+    wiring = colour_wiring(encoder=lambda name, device: Watched())
+    options = ("--library", tmp_path / "library", "--batch-size", 3, "--workers", 1)
+    assert limner("index", "build", colour_folder, *options, wiring=wiring).exit_code == 0
+    assert batches == [3, 3, 2]
+
+
+def test_search_prints_a_line_a_picture(limner: Limner, library: Path) -> None:
+    lines = limner("index", "search", "red", "--library", library, "-m", 2).stdout.splitlines()
+
+    assert len(lines) == 2
+    score, path, caption = lines[0].split("\t")
+    assert float(score) > 0.9
+    assert Path(path).name == "red.png"
+    assert caption == "red"
+
+
+def test_search_json_is_best_first_with_absolute_paths(limner: Limner, library: Path) -> None:
+    hits = json.loads(limner("index", "search", "blue", "--library", library, "--json").stdout)
+
+    assert len(hits) == 8
+    assert {"id", "path", "score", "caption", "alt"} <= hits[0].keys()
+    assert Path(hits[0]["path"]).is_absolute()
+    assert Path(hits[0]["path"]).name == "blue.png"
+    assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
+
+
+def test_search_beyond_the_library_says_so(limner: Limner, library: Path) -> None:
+    result = limner("index", "search", "blue", "--library", library, "-m", 50)
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 8
+    assert "the library holds 8 pictures, fewer than 50" in result.stderr
+
+
+def test_search_shows_no_escape_sequence_of_a_caption(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    (colour_folder / "limner-metadata.csv").write_text("file,caption\nred.png,\u202ered \x9b31m sauce\n")
+    limner("index", "build", colour_folder, "--library", tmp_path / "library")
+
+    result = limner("index", "search", "red", "--library", tmp_path / "library", "-m", 1)
+
+    assert "\x9b" not in result.stdout
+
+
+def test_info_describes_the_library(limner: Limner, library: Path, colour_folder: Path) -> None:
+    tree = json.loads(limner("index", "info", "--library", library, "--json").stdout)
+    text = limner("index", "info", "--library", library).stdout
+
+    assert (tree["encoder"], tree["count"], tree["sources"]) == ("colour", 8, [str(colour_folder)])
+    assert "8 pictures" in text
+    assert str(colour_folder) in text
+
+
+@pytest.mark.parametrize("command", [("search", "red"), ("info",), ("update",)])
+def test_missing_library_is_one_line_and_a_hint(limner: Limner, tmp_path: Path, command: tuple[str, ...]) -> None:
+    result = limner("index", *command, "--library", tmp_path / "nowhere")
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"error: no library at {tmp_path / 'nowhere'}",
+        "hint: build one with `limner index build SOURCE --library DIR`",
+    ]
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_damaged_library_names_the_part_and_the_fix(limner: Limner, library: Path) -> None:
+    part = next(library.glob("index-*.faiss"))
+    part.write_bytes(part.read_bytes()[:-5])
+
+    result = limner("index", "info", "--library", library)
+
+    assert result.exit_code == 1
+    assert part.name in result.stderr
+    assert "--rebuild" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "no-pictures"])
+def test_source_without_pictures_leaves_nothing(limner: Limner, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "source"
+    if kind != "missing":
+        source.mkdir()
+    if kind == "no-pictures":
+        (source / "notes.txt").write_text("words")
+
+    result = limner("index", "build", source, "--library", tmp_path / "library")
+
+    assert result.exit_code == 1
+    assert str(source) in result.stderr
+    assert not (tmp_path / "library").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (("search", "  ", "--library", "x"), "is empty"),
+        (("search", "red", "--library", "x", "-m", "0"), "must be a number from 1, not 0"),
+        (("search", "red", "--library", "x", "-m", "many"), "integer"),
+        (("search", "red"), "--library"),
+        (("build", "--library", "x"), "SOURCE"),
+        (("build", ".", "--library", "x", "--workers", "-1"), "must be a number from 1, not -1"),
+        (("build", ".", "--library", "x", "--batch-size", "0"), "must be a number from 1, not 0"),
+        (("build", ".", "--library", "x", "--colour"), "--colour"),
+        (("paint",), "paint"),
+    ],
+)
+def test_usage_error_is_one_line_and_exit_2(limner: Limner, args: tuple[str, ...], complaint: str) -> None:
+    result = limner("index", *args)
+
+    assert result.exit_code == 2
+    error, hint = result.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert complaint in error
+    assert "--help" in hint
