@@ -35,10 +35,12 @@ EXAMPLES = (
     Example(
         "outline",
         "an outline",
-        "Outline:\n- The orange cat in the garden in the morning\n- at the harbour\n- in the village in the evening",
+        "A purple balloon:\n- The purple balloon in the mountains in the morning\n- In the village at noon\n"
+        "- On the beach in the evening\n- The balloon by the lake at night",
     ),
-    Example("keywords", "keywords", "red balloon, meadow, mountains, lake, evening"),
-    Example("title", "a title", "A day with the blue tractor on the farm"),
+    Example("keywords", "keywords", "blue elephant, beach, lake, desert"),
+    # No colour is named: the first picture decides, and the others follow it.
+    Example("title", "a title", "A story about a bus in the mountains, in the village and in the city"),
 )
 
 

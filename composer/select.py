@@ -1,4 +1,8 @@
-"""Step 3b: one of the candidates, looking at all text and pictures that come before; "none fits" is an answer too."""
+"""Step 3b: one of the candidates, looking at all text and pictures that come before; "none fits" is an answer too.
+
+The model first says what it sees in each candidate, then its answers are scored. The look is what makes small models
+choose by context at all (training/LOG.md), and it is kept in run/calls.jsonl for whoever asks why.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,14 @@ from .article import Candidates, Choice, Draft
 from .errors import ReplyInvalid
 from .markdown import plain_text
 from .prompts import render_prompt
-from .protocols import Message, Model
+from .protocols import Message, Model, Sampling
 
 LETTERS = string.ascii_uppercase
 MAX_CANDIDATES = len(LETTERS)
 NONE = "none"
 CUT = "[…]"
-ANSWER_TOKENS = 8
+LOOK_TOKENS = 24  # for each candidate, and once more for the article
+ANSWER_TOKENS = 64  # the question for the letter, and the letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +35,39 @@ class Selection:
 
 
 def select(draft: Draft, placed: Mapping[int, Path], candidates: Candidates, model: Model) -> Selection:
-    """Score every candidate and "none" after the context, and take the most probable.
+    """Let the model look, score every candidate and "none" after that, and take the most probable.
 
     Args:
         draft: the whole text; only what stands up to the spot is read.
         placed: block index to the picture that stands after it.
         candidates: at most 26 pictures.
-        model: answers by `score`.
+        model: looks by `generate`, answers by `score`.
 
     Source: Zhang et al. 2023, arXiv:2309.15112, appendix C.1, image retrieval and selection; scored over the option
     letters in place of sampling one.
     """
     if not candidates.hits:
         return Selection(Choice(candidates, "no_candidates", None, ()))
-    letters = LETTERS[: len(candidates.hits)]
     messages, cut = fit_prompt(draft, placed, candidates, model)
     note = ""
     for _ in range(2):
         try:
-            scores = model.score(messages, [*letters, NONE])
-            probabilities = _softmax(scores)
+            *shares, none = _softmax(look_and_score(messages, len(candidates.hits), model))
         except ReplyInvalid as exc:
             note = exc.message
             continue
-        *shares, none = probabilities
         best = max(range(len(shares)), key=lambda i: (shares[i], -i))
         if none > shares[best]:
             return Selection(Choice(candidates, "none_fit", None, tuple(shares), none), cut)
         return Selection(Choice(candidates, "chosen", best, tuple(shares), none), cut)
     return Selection(Choice(candidates, "unparsed", None, (), note=note), cut)
+
+
+def look_and_score(messages: Sequence[Message], count: int, model: Model) -> list[float]:
+    """The log-probabilities of the letters of `count` candidates and of "none", after a look at each in words."""
+    look = "".join(model.generate(messages, sampling=Sampling(_look_tokens(count))))
+    asked = [*messages, Message("assistant", (look,)), *render_prompt("choose")]
+    return model.score(asked, [*LETTERS[:count], NONE])
 
 
 def fit_prompt(
@@ -76,7 +85,7 @@ def fit_prompt(
             items.append({"text": block.markdown.strip(), "picture": None})
         if index in placed:
             items.append({"text": "", "picture": placed[index]})
-    room = model.context_tokens - ANSWER_TOKENS
+    room = model.context_tokens - _look_tokens(len(candidates.hits)) - ANSWER_TOKENS
 
     def prompt(removed: int) -> list[Message]:
         return _prompt(draft.title, _without_middle(items, removed), candidates)
@@ -91,6 +100,10 @@ def fit_prompt(
         else:
             low = middle
     return prompt(high), high
+
+
+def _look_tokens(count: int) -> int:
+    return LOOK_TOKENS * (1 + count)
 
 
 def _without_middle(items: Sequence[dict[str, object]], removed: int) -> list[dict[str, object]]:

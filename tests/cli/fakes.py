@@ -29,7 +29,7 @@ class ColourModel:
 
     def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
         text = _text(messages)
-        question = "write" if "The instruction:" in text else "spots"
+        question = "write" if "The instruction:" in text else "look" if "The candidates:" in text else "spots"
         self.asked.append(question)
         self.before_call(question)
         if question == "write":

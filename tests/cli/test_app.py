@@ -18,7 +18,10 @@ from ..colours import Paint
 from .conftest import Limner
 from .fakes import ColourEncoder, ColourModel, colour_wiring
 
-MAIN = "from limner.cli.app import main; main()"
+# A runner that itself runs in the background has SIGINT ignored, and its children inherit that.
+MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from limner.cli.app import main; main()"
+)
 
 
 def run(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -112,7 +115,7 @@ def test_interrupted_build_says_how_to_go_on_and_does(limner: Limner, colour_fol
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_the_real_command_with_130(tmp_path: Path, paint: Paint) -> None:
-    for number in range(400):
+    for number in range(2500):
         paint(tmp_path / "pictures" / f"{number}.png", (number % 256, number // 256, 0))
     command = [sys.executable, "-c", MAIN, "index", "build", "pictures", "--library", "library", "--batch-size", "8"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as build:

@@ -137,7 +137,7 @@ def test_compose_resumes_after_an_interrupt(limner: Limner, library: Path, tmp_p
     assert "--resume" in stopped.stderr
     assert "Traceback" not in stopped.output
     assert resumed.exit_code == 0, resumed.stderr
-    assert model.asked == ["select"]
+    assert model.asked == ["look", "select"]
 
 
 def test_compose_into_another_runs_folder_is_refused(limner: Limner, library: Path, tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ class ColourModel(ScriptedModel):
         self.fits = fits
         self.broken = broken
 
+    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+        """Looks at candidates in words of its own; other prompts take from the script."""
+        if any(isinstance(part, Picture) for message in messages for part in message.parts):
+            yield "a look at the candidates"
+        else:
+            yield from super().generate(messages, sampling=sampling)
+
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         self.asked.append(messages)
         if self.broken:

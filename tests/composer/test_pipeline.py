@@ -55,7 +55,7 @@ def test_compose_writes_every_part(colour_library: Library, tmp_path: Path) -> N
     assert "![" in (out / "article.md").read_text()
     assert "<figure" in (out / "article.html").read_text()
     steps = [json.loads(line)["step"] for line in (out / "run" / "calls.jsonl").read_text().splitlines()]
-    assert steps == ["write", "spots", "select 1", "select 2"]
+    assert steps == ["write", "spots", "select 1", "select 1", "select 2", "select 2"]
 
 
 def test_compose_same_input_same_bytes(colour_library: Library, tmp_path: Path) -> None:
@@ -89,7 +89,10 @@ def test_compose_resumes_without_doing_finished_work_again(colour_library: Libra
     rest = ColourModel()  # has no reply left for the writer's steps
     run(colour_library, tmp_path / "out", model=rest, resume=True)
     assert len(rest.asked) == 1
-    assert files(tmp_path / "out") == files(whole)
+    log = str(Path("run") / "calls.jsonl")  # keeps the interrupted call too
+    resumed, straight = files(tmp_path / "out"), files(whole)
+    assert len(resumed.pop(log)) >= len(straight.pop(log))
+    assert resumed == straight
 
 
 def test_compose_resume_redoes_a_step_whose_file_is_broken(colour_library: Library, tmp_path: Path) -> None:

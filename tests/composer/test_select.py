@@ -60,6 +60,14 @@ def test_select_without_candidates_asks_nobody() -> None:
     assert select(DRAFT, {}, Candidates(Spot(1, "x"), ()), ColourModel()).choice.outcome == "no_candidates"
 
 
+def test_select_looks_before_it_answers(candidates: Candidates) -> None:
+    model = ColourModel()
+    select(DRAFT, {}, candidates, model)
+    [asked] = model.asked
+    assert [message.role for message in asked] == ["user", "assistant", "user"]
+    assert asked[1].parts == ("a look at the candidates",)
+
+
 def test_select_reads_nothing_after_the_spot(candidates: Candidates) -> None:
     model = ColourModel()
     select(DRAFT, {}, Candidates(Spot(2, "x"), candidates.hits), model)
@@ -72,7 +80,7 @@ def test_fit_prompt_cuts_the_middle_of_the_context(candidates: Candidates) -> No
     text = "\n\n".join(f"Paragraph number{i} " + "word " * 30 for i in range(40)) + "\n"
     draft = parse_draft("# T\n\n" + text)
     late = Candidates(Spot(40, "the caption"), candidates.hits)
-    model = ColourModel(context_tokens=500)
+    model = ColourModel(context_tokens=660)
     messages, cut = fit_prompt(draft, {}, late, model)
     words = "".join(part for part in messages[0].parts if isinstance(part, str))
     assert 0 < cut < 40

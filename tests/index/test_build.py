@@ -293,6 +293,8 @@ def test_build_skips_what_the_encoder_cannot_place(tmp_path: Path, colour_folder
 # --- a build that ends before its time ---
 
 _SLOW_BUILD = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background runner has it ignored
 import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])

@@ -1,0 +1,280 @@
+"""Training samples of nano-vlm: conversations in the pipeline's own prompt templates, with the pictures that they show.
+
+A picture in a conversation is named by its row in a pool of rendered pictures. Selection comes in three lengths, from
+one earlier picture to a whole article; while it is learnt, each item also asks for the facts that the choice rests on
+(the colour in the earlier pictures, the colour of each candidate).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from limner.composer.prompts import render_prompt
+from limner.composer.protocols import Message, Picture
+from limner.composer.select import LETTERS, NONE
+
+from .picture_book.captions import describe
+from .picture_book.stories import Stop, Story, make_story, without_colour
+from .picture_book.world import PLACES, SUBJECTS, Scene, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A conversation: the user's message first, then replies and further questions in turn."""
+
+    task: str
+    turns: tuple[Message, ...]
+
+
+class Gloss(str):
+    """What a picture shows, said right after it: in training alone, and learnt like a reply."""
+
+    __slots__ = ()
+
+
+class Pool:
+    """The rendered pictures by what they show."""
+
+    def __init__(self, scenes: Sequence[Scene]) -> None:
+        self.scenes = list(scenes)
+        self._rows: dict[tuple[str, str, str, str], list[int]] = defaultdict(list)
+        self._rows_any_time: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+        for row, scene in enumerate(self.scenes):
+            key = (scene.main.subject, scene.main.colour, scene.place)
+            self._rows[(*key, scene.time)].append(row)
+            self._rows_any_time[key].append(row)
+
+    def draw(self, thing: Thing, stop: Stop, rng: np.random.Generator) -> int:
+        """A picture of this thing at this place and time; of the right weather where there is one."""
+        rows = self._rows[(thing.subject, thing.colour, stop.place, stop.time)]
+        fitting = [row for row in rows if self.scenes[row].weather == stop.weather]
+        rows = fitting or rows
+        return rows[int(rng.integers(len(rows)))]
+
+    def draw_any_time(self, thing: Thing, place: str, rng: np.random.Generator) -> int | None:
+        """A picture of this thing at this place at any time of day, or None where there is none."""
+        rows = self._rows_any_time.get((thing.subject, thing.colour, place))
+        return rows[int(rng.integers(len(rows)))] if rows else None
+
+
+def user(text: str) -> Message:
+    """A further question in a conversation."""
+    return Message("user", (text,))
+
+
+def assistant(text: str) -> Message:
+    """A reply."""
+    return Message("assistant", (text,))
+
+
+def stand_in(row: int) -> Path:
+    """The path that stands for a row of the pool in a prompt."""
+    return Path(str(row))
+
+
+def row_of(picture: Picture) -> int:
+    """The row of the pool that a picture stands for."""
+    return int(picture.path.name)
+
+
+def write_sample(story: Story, rng: np.random.Generator) -> Sample:
+    """Instruction to article."""
+    title = story.title if rng.random() < 0.15 else None
+    prompt = render_prompt("write", instruction=story.instruction, title=title)
+    return Sample("write", (*prompt, assistant(story.markdown)))
+
+
+def spot_prompt(story: Story, images: int | None) -> list[Message]:
+    """The question for places and captions."""
+    blocks = [{"number": i + 1, "text": paragraph.text} for i, paragraph in enumerate(story.paragraphs)]
+    return render_prompt("spot", title=story.title, blocks=blocks, images=images)
+
+
+def spot_sample(story: Story, rng: np.random.Generator) -> Sample:
+    """Article to places and captions."""
+    scenes = story.scenes
+    images = int(rng.integers(1, len(scenes) + 1)) if rng.random() < 0.35 else None
+    lines = [f"{i + 1}: {story.caption(i)}" for i in scenes[:images]]
+    return Sample("spot", (*spot_prompt(story, images), assistant("\n".join(lines))))
+
+
+def describe_sample(pool: Pool, rng: np.random.Generator) -> Sample:
+    """Picture to sentence."""
+    row = int(rng.integers(len(pool.scenes)))
+    return Sample("describe", (*render_prompt("describe", image=stand_in(row)), assistant(describe(pool.scenes[row]))))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of selection with its answer."""
+
+    story: Story
+    spot: int  # index of the paragraph
+    placed: dict[int, int]  # paragraph -> row of the picture after it
+    candidates: tuple[int, ...]  # rows
+    answer: int | None  # index into candidates, None: none fits
+    first: int = 0  # the context begins at this paragraph
+
+    def prompt(self, *, context: bool = True) -> list[Message]:
+        """The pipeline's own question; without `context` the earlier text and pictures are taken out."""
+        parts: list[dict[str, object]] = []
+        for i in range(self.first, self.spot + 1) if context else ():
+            parts.append({"text": self.story.paragraphs[i].text, "picture": None})
+            if i in self.placed:
+                parts.append({"text": "", "picture": stand_in(self.placed[i])})
+        return render_prompt(
+            "select",
+            title=self.story.title if context and self.first == 0 else None,
+            context=parts,
+            caption=self.story.caption(self.spot),
+            candidates=[
+                {"letter": letter, "picture": stand_in(row)}
+                for letter, row in zip(LETTERS, self.candidates, strict=False)
+            ],
+        )
+
+    @property
+    def reply(self) -> str:
+        """The right answer as the model is to give it."""
+        return NONE if self.answer is None else LETTERS[self.answer]
+
+
+def _others(pool: Pool, hero: Thing, stop: Stop, count: int, rng: np.random.Generator, *, hard: bool) -> list[int]:
+    """Pictures that do not fit: in the hard case, only the colour is wrong."""
+    colours = [colour for colour in SUBJECTS[hero.subject] if colour != hero.colour]
+    rows = [pool.draw(Thing(hero.subject, colours[int(i)]), stop, rng) for i in rng.permutation(3)]
+    if hard:
+        return rows[:count]
+    places = sorted({scene.place for scene in pool.scenes[:: max(1, len(pool.scenes) // 2000)]})
+    picked: list[int] = []
+    while len(picked) < count:
+        kind = rng.random()
+        if kind < 0.45 and rows:
+            row: int | None = rows.pop()
+        elif kind < 0.75:
+            place = places[int(rng.integers(len(places)))]
+            row = None if place == stop.place else pool.draw_any_time(hero, place, rng)
+        else:
+            subject = list(SUBJECTS)[int(rng.integers(len(SUBJECTS)))]
+            colour = SUBJECTS[subject][int(rng.integers(4))]
+            place = stop.place if rng.random() < 0.6 else PLACES[int(rng.integers(12))]
+            row = None if subject == hero.subject else pool.draw_any_time(Thing(subject, colour), place, rng)
+        if row is not None and row not in picked:
+            picked.append(row)
+    return picked
+
+
+def make_item(
+    story: Story,
+    pool: Pool,
+    rng: np.random.Generator,
+    *,
+    m: int = 4,
+    hard: bool = True,
+    none_share: float = 0.0,
+    short: bool = False,
+) -> Item:
+    """A question at one of the story's scenes; in a story that never names the colour there is an earlier picture."""
+    scenes = story.scenes
+    earliest = 0 if story.names_colour else 1
+    order = int(rng.integers(earliest, len(scenes)))
+    spot = scenes[order]
+    first = 0
+    if short and order > 0 and not story.names_colour:
+        first = scenes[order - 1]
+    elif short and story.names_colour:
+        order, spot = 0, scenes[0]
+    hero = story.hero
+    placed = {}
+    for number in scenes[:order]:
+        stop = story.paragraphs[number].stop
+        assert stop is not None
+        placed[number] = pool.draw(hero, stop, rng)
+    if len(placed) > 1 and not short and rng.random() < 0.2:
+        placed.pop(list(placed)[int(rng.integers(len(placed)))])
+    placed = {number: row for number, row in placed.items() if number >= first}
+    stop = story.paragraphs[spot].stop
+    assert stop is not None
+    none_fits = bool(rng.random() < none_share)
+    # Four colours a subject: with none fitting, the hard case has only three others to offer.
+    hard = hard and m - (0 if none_fits else 1) <= 3
+    rows = _others(pool, hero, stop, m if none_fits else m - 1, rng, hard=hard)
+    answer = None
+    if not none_fits:
+        answer = int(rng.integers(m))
+        rows.insert(answer, pool.draw(hero, stop, rng))
+    else:
+        rows = [rows[int(i)] for i in rng.permutation(len(rows))]
+    return Item(story, spot, placed, tuple(rows), answer, first)
+
+
+def conversation(item: Item, pool: Pool) -> tuple[list[Message], list[Message]]:
+    """The question, and what follows it: the look at the candidates, the question for a letter, the letter."""
+    lines = [f"{item.story.hero.colour} {item.story.hero.subject}"]
+    for i, row in enumerate(item.candidates):
+        thing = pool.scenes[row].main
+        lines.append(f"{LETTERS[i]}: {thing.colour} {thing.subject}, {'yes' if i == item.answer else 'no'}")
+    return item.prompt(), [assistant("\n".join(lines)), *render_prompt("choose"), assistant(item.reply)]
+
+
+def glossed(messages: Sequence[Message], pool: Pool, share: float, rng: np.random.Generator) -> tuple[Message, ...]:
+    """The same messages with a gloss after this share of their pictures."""
+    out = []
+    for message in messages:
+        parts: list[str | Picture] = []
+        for part in message.parts:
+            parts.append(part)
+            if isinstance(part, Picture) and rng.random() < share:
+                thing = pool.scenes[row_of(part)].main
+                parts.append(Gloss(f" {thing.colour} {thing.subject}"))
+        out.append(Message(message.role, tuple(parts)))
+    return tuple(out)
+
+
+def spoken(messages: Sequence[Message], pool: Pool) -> tuple[Message, ...]:
+    """The same messages with words in place of every picture: the choice without the seeing, at a third of the cost."""
+
+    def words(part: str | Picture) -> str:
+        if isinstance(part, str):
+            return part
+        thing = pool.scenes[row_of(part)].main
+        return f" {thing.colour} {thing.subject}"
+
+    return tuple(Message(message.role, tuple(words(part) for part in message.parts)) for message in messages)
+
+
+def spoken_sample(pool: Pool, seed: int, rng: np.random.Generator) -> Sample:
+    """A short question of selection about words."""
+    story = make_story(seed)
+    if rng.random() < 0.6:
+        story = without_colour(story)
+    item = make_item(story, pool, rng, m=int(rng.integers(2, 5)), hard=True, short=True, none_share=0.05)
+    prompt, rest = conversation(item, pool)
+    return Sample("spoken", (*spoken(prompt, pool), *rest))
+
+
+def select_sample(pool: Pool, seed: int, rng: np.random.Generator, *, level: int, gloss: float = 0.0) -> Sample:
+    """A question of selection.
+
+    Args:
+        pool: the pictures.
+        seed: of the story.
+        rng: draws the rest.
+        level: 0 is short, 1 a whole article, 2 the pipeline's own mixture of candidates.
+        gloss: the share of pictures that are followed by what they show.
+    """
+    story = make_story(seed)
+    if rng.random() < 0.6:
+        story = without_colour(story)
+    if level < 2:
+        m = int(rng.integers(2, 5)) if level == 0 else 4
+        item = make_item(story, pool, rng, m=m, hard=rng.random() < 0.8, short=level == 0, none_share=0.05)
+    else:
+        m = 4 if rng.random() < 0.75 else int(rng.integers(2, 7))
+        item = make_item(story, pool, rng, m=m, hard=rng.random() < 0.6, none_share=0.12)
+    prompt, rest = conversation(item, pool)
+    return Sample(f"select{level}@{gloss}", (*glossed(prompt, pool, gloss, rng), *rest))
