@@ -10,22 +10,40 @@ from typing import Any
 from .records import ImageRecord
 from .vectors import parquet_bytes
 
-_COLUMNS = (
-    "id",
-    "path",
-    "size",
-    "mtime_ns",
-    "hash",
-    "width",
-    "height",
-    "title",
-    "caption",
-    "alt",
-    "keywords",
-    "creator",
-    "licence",
-    "credit",
-)
+# One a field of ImageRecord, in its order, with its Arrow type.
+_COLUMNS = {
+    "id": "int64",
+    "path": "string",
+    "size": "int64",
+    "mtime_ns": "int64",
+    "hash": "string",
+    "width": "int32",
+    "height": "int32",
+    "title": "string",
+    "caption": "string",
+    "alt": "string",
+    "keywords": "list",  # of strings
+    "creator": "string",
+    "licence": "string",
+    "licence_url": "string",
+    "credit": "string",
+    "taken_at": "timestamp[us]",
+    "latitude": "double",
+    "longitude": "double",
+    "described_by": "string",
+    "described": "list",
+    "embedded": "string",
+}
+# What stands for a column that a catalogue of format 1 does not have; every other column must be there.
+_SINCE_FORMAT_2 = {
+    "licence_url": "''",
+    "taken_at": "NULL::TIMESTAMP",
+    "latitude": "NULL::DOUBLE",
+    "longitude": "NULL::DOUBLE",
+    "described_by": "''",
+    "described": "[]::VARCHAR[]",
+    "embedded": "NULL::VARCHAR",
+}
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM records"
 
 
@@ -47,11 +65,14 @@ class Catalogue:
         import duckdb
 
         connection = duckdb.connect(":memory:")
+        files = [[str(path) for path in paths]]
         try:
-            connection.execute(
-                f"CREATE TABLE records AS SELECT {', '.join(_COLUMNS)} FROM read_parquet(?)",
-                [[str(path) for path in paths]],
+            there = {row[0] for row in connection.execute("DESCRIBE FROM read_parquet(?)", files).fetchall()}
+            wanted = (
+                f"{_SINCE_FORMAT_2[name]} AS {name}" if name in _SINCE_FORMAT_2.keys() - there else name
+                for name in _COLUMNS
             )
+            connection.execute(f"CREATE TABLE records AS SELECT {', '.join(wanted)} FROM read_parquet(?)", files)
         except duckdb.IOException as exc:
             connection.close()
             raise FileNotFoundError(str(exc)) from exc
@@ -114,23 +135,10 @@ def catalogue_bytes(records: Iterable[ImageRecord]) -> bytes:
 
     schema = pa.schema(
         [
-            ("id", pa.int64()),
-            ("path", pa.string()),
-            ("size", pa.int64()),
-            ("mtime_ns", pa.int64()),
-            ("hash", pa.string()),
-            ("width", pa.int32()),
-            ("height", pa.int32()),
-            ("title", pa.string()),
-            ("caption", pa.string()),
-            ("alt", pa.string()),
-            ("keywords", pa.list_(pa.string())),
-            ("creator", pa.string()),
-            ("licence", pa.string()),
-            ("credit", pa.string()),
+            (name, pa.list_(pa.string()) if kind == "list" else pa.type_for_alias(kind))
+            for name, kind in _COLUMNS.items()
         ]
     )
-    assert tuple(schema.names) == _COLUMNS
     rows = [{name: _to_cell(getattr(record, name)) for name in _COLUMNS} for record in records]
     return parquet_bytes(pa.Table.from_pylist(rows, schema=schema))
 
@@ -146,6 +154,6 @@ def _to_records(rows: Iterable[tuple[Any, ...]]) -> list[ImageRecord]:
     for row in rows:
         values = dict(zip(_COLUMNS, row, strict=True))
         values["path"] = Path(values["path"])
-        values["keywords"] = tuple(values["keywords"])
+        values |= {name: tuple(values[name]) for name, kind in _COLUMNS.items() if kind == "list"}
         records.append(ImageRecord(**values))
     return records

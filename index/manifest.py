@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder
 
 MANIFEST_NAME = "manifest.json"
-VERSION = 1
+VERSION = 2  # 1 had fewer columns in its catalogue; it is read, and the next build writes 2
 
 
 def read_manifest(library: Path) -> Manifest:

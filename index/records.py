@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 
@@ -23,7 +24,16 @@ class ImageRecord:
     keywords: tuple[str, ...] = ()
     creator: str = ""
     licence: str = ""
+    licence_url: str = ""  # http or https, or empty
     credit: str = ""
+    taken_at: datetime | None = None  # without a zone, as the camera's clock stood
+    latitude: float | None = None  # degrees north
+    longitude: float | None = None  # degrees east
+    described_by: str = ""  # the model that wrote the texts named in `described`; people wrote all others
+    described: tuple[str, ...] = ()  # of "alt" and "caption"
+    # What the file itself says, as `metadata.to_json` gives it: a side file that goes brings it back without reading the
+    # picture again. None: not read yet, a library of an earlier layout.
+    embedded: str | None = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

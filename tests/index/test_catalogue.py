@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from limner.index.catalogue import Catalogue, catalogue_bytes
 from limner.index.records import ImageRecord
@@ -65,3 +68,36 @@ def test_catalogue_refuses_other_files(tmp_path: Path) -> None:
         Catalogue.open([tmp_path / "c.parquet"])
     with pytest.raises(OSError):
         Catalogue.open([tmp_path / "absent.parquet"])
+
+
+def test_catalogue_has_a_column_for_every_field(tmp_path: Path) -> None:
+    record = ImageRecord(
+        **{field.name: _SOME[field.name] for field in fields(ImageRecord)}  # pyright: ignore[reportArgumentType]
+    )
+    assert _catalogue(tmp_path, [record]).records() == [record]
+
+
+_SOME: dict[str, object] = {
+    **{"id": 2**40, "path": Path("/p/a.png"), "size": 2**40, "mtime_ns": 2**62, "hash": "h", "width": 4, "height": 3},
+    **{"title": "t", "caption": "c", "alt": "a", "keywords": ("k", "l"), "creator": "Ann", "licence": "CC0"},
+    **{"licence_url": "https://example.org", "credit": "Photo: Ann", "taken_at": datetime(1931, 5, 1, 12, 30, 59)},
+    **{"latitude": -33.8567844, "longitude": 151.2152967, "described_by": "m", "described": ("alt",), "embedded": "{}"},
+}
+
+
+def test_catalogue_reads_the_first_format(tmp_path: Path) -> None:
+    record = ImageRecord(
+        1, Path("/p/a.png"), 9, 9, "h", 4, 3, "title", "caption", "alt", ("k",), "Ann", "CC0", credit="c"
+    )
+    (tmp_path / "new.parquet").write_bytes(catalogue_bytes([record]))
+    table = pq.read_table(tmp_path / "new.parquet")
+    later = ["licence_url", "taken_at", "latitude", "longitude", "described_by", "described", "embedded"]
+    pq.write_table(table.drop_columns(later), tmp_path / "old.parquet")
+    assert Catalogue.open([tmp_path / "old.parquet"]).records() == [replace(record, embedded=None)]
+
+
+def test_catalogue_refuses_one_without_a_column_that_was_always_there(tmp_path: Path) -> None:
+    (tmp_path / "c.parquet").write_bytes(catalogue_bytes(_records(1)))
+    pq.write_table(pq.read_table(tmp_path / "c.parquet").drop_columns(["hash"]), tmp_path / "c.parquet")
+    with pytest.raises(ValueError, match="not a catalogue"):
+        Catalogue.open([tmp_path / "c.parquet"])
