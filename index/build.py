@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .atomic import write_failed
 from .catalogue import Catalogue
+from .decode import MAX_BYTES, MAX_PIXELS
 from .embed import Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
 from .errors import LibraryDamaged, LibraryMissing, SourceMissing
 from .lock import writing
 from .manifest import check_parts, damaged, mismatch, read_manifest
-from .metadata import Metadata, MetadataFound, read_metadata, title_from_name
 from .publish import CATALOGUE, VECTORS, discard_strays, is_ours, publish, write_skipped
 from .records import ImageRecord, Manifest
+from .said import Said, read_said
 from .scan import Changes, Scan, compare, scan
 from .vectors import read_vectors
 from .work import Encoded, Work
@@ -63,13 +64,16 @@ def build(
     rebuild: bool = False,
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
 
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
-    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None.
+    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. New pictures
+    above max_pixels or max_bytes are skipped.
 
     Raises:
         SourceMissing: a source is not there, or none holds a picture that can be read.
@@ -85,7 +89,16 @@ def build(
     with writing(library):
         try:
             return _build(
-                sources, found, library, encoder, rebuild, workers or min(8, os.cpu_count() or 1), batch_size, progress
+                sources,
+                found,
+                library,
+                encoder,
+                rebuild,
+                workers or min(8, os.cpu_count() or 1),
+                batch_size,
+                max_pixels,
+                max_bytes,
+                progress,
             )
         except SourceMissing:
             if created:
@@ -100,6 +113,8 @@ def update(
     device: str = "auto",
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Bring library up to date with the sources that it was built from; the encoder is its own unless given.
@@ -113,7 +128,16 @@ def update(
     sources = _remaining_sources(library, manifest)
     if encoder is None:
         encoder = load_encoder(manifest.encoder, device)
-    return build(sources, library, encoder=encoder, workers=workers, batch_size=batch_size, progress=progress)
+    return build(
+        sources,
+        library,
+        encoder=encoder,
+        workers=workers,
+        batch_size=batch_size,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
+        progress=progress,
+    )
 
 
 def _build(
@@ -124,6 +148,8 @@ def _build(
     rebuild: bool,
     workers: int,
     batch_size: int,
+    max_pixels: int,
+    max_bytes: int,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
@@ -139,14 +165,16 @@ def _build(
         workers=workers,
         batch_size=batch_size,
         progress=progress,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
     )
     skipped = sorted([*found.unread_folders, *found.skipped, *embedded.skipped])
     if not changes.unchanged and not embedded.hashes:
         raise _none_readable(skipped)
-    metadata = read_metadata(found.metadata_files, (file.path for file in found.pictures))
-    records, summary, next_id = _assemble(found, changes, embedded, finished, old, metadata, skipped)
+    said = read_said(library, found)
+    records, summary, next_id = _assemble(found, changes, embedded, finished, old, said, skipped)
     try:
-        write_skipped(library, [*skipped, *metadata.notices])
+        write_skipped(library, [*skipped, *said.notices])
         names = tuple(map(str, sources))
         if old.manifest is None or records != old.records or names != old.manifest.sources:
             vectors = _stack(records, finished, encoder.dimension)
@@ -163,7 +191,7 @@ def _assemble(
     embedded: Embedded,
     finished: dict[str, Encoded],
     old: _Old,
-    metadata: MetadataFound,
+    said: Said,
     skipped: list[tuple[Path, str]],
 ) -> tuple[list[ImageRecord], BuildSummary, int]:
     """The new catalogue, by id, with its summary and the next free id.
@@ -175,10 +203,7 @@ def _assemble(
     for record in sorted(changes.gone, key=lambda record: record.id):
         left_behind.setdefault(record.hash, []).append(record)
     seen = {file.path for file in found.pictures}
-    records = [
-        _describe(record, metadata.by_path.get(record.path)) if record.path in seen else record
-        for record in changes.unchanged
-    ]
+    records = [said.told(record) if record.path in seen else record for record in changes.unchanged]
     unchanged, indexed, moved, next_id = len(records), 0, 0, old.next_id
     for file in changes.to_read:
         digest = embedded.hashes.get(file.path)
@@ -200,27 +225,20 @@ def _assemble(
             next_id += 1
             indexed += 1
         record = ImageRecord(
-            image_id, file.path, file.size, file.mtime_ns, digest, width=content.width, height=content.height
+            image_id,
+            file.path,
+            file.size,
+            file.mtime_ns,
+            digest,
+            content.width,
+            content.height,
+            embedded=content.embedded,
         )
-        records.append(_describe(record, metadata.by_path.get(file.path)))
+        records.append(said.told(record))
     records.sort(key=lambda record: record.id)
     kept = {record.id for record in records}
     removed = sum(record.id not in kept for record in old.records)
-    return records, BuildSummary(indexed, unchanged, moved, removed, skipped, metadata.notices), next_id
-
-
-def _describe(record: ImageRecord, metadata: Metadata | None) -> ImageRecord:
-    said = metadata or Metadata()
-    return replace(
-        record,
-        title=said.title or title_from_name(record.path),
-        caption=said.caption,
-        alt=said.alt,
-        keywords=said.keywords,
-        creator=said.creator,
-        licence=said.licence,
-        credit=said.credit,
-    )
+    return records, BuildSummary(indexed, unchanged, moved, removed, skipped, said.notices), next_id
 
 
 def _stack(records: Sequence[ImageRecord], finished: dict[str, Encoded], dimension: int) -> np.ndarray:
@@ -256,7 +274,7 @@ def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> _Old:
     if [record.id for record in records] != ids.tolist():
         raise damaged(library, "its catalogue and vectors do not fit together")
     finished = {
-        record.hash: Encoded(record.hash, record.width, record.height, vector)
+        record.hash: Encoded(record.hash, record.width, record.height, record.embedded, vector)
         for record, vector in zip(records, vectors, strict=True)
     }
     return _Old(manifest, records, finished, manifest.next_id)

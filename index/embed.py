@@ -6,13 +6,14 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from .decode import Decoded, decode_bytes, read_bytes
+from .decode import MAX_BYTES, MAX_PIXELS, Decoded, decode_bytes, read_bytes
 from .encoder import Encoder
 from .errors import PictureUnreadable
+from .metadata import Metadata, to_json
 from .scan import Found
 from .work import Encoded
 
@@ -29,7 +30,7 @@ class Progress(Protocol):
 class _Read:
     path: Path
     hash: str = ""
-    decoded: Decoded | None = None  # None when the content is known already, or cannot be decoded
+    decoded: Decoded | None = None  # None when all is known of the content already, or it cannot be decoded
     reason: str = ""
 
 
@@ -50,6 +51,8 @@ def embed(
     workers: int,
     batch_size: int,
     progress: Progress,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
 ) -> Embedded:
     """Encode every content that is not in finished, and add it there after keep has taken its batch.
 
@@ -69,13 +72,19 @@ def embed(
         finished.update((item.hash, item) for item in batch)
         pending.clear()
 
+    def read_one(file: Found) -> _Read:
+        return _read(file.path, finished, encoder.image_side_px, max_pixels=max_pixels, max_bytes=max_bytes)
+
     waiting: dict[Path, str] = {}
-    for read in _read_ahead(files, finished, encoder.image_side_px, workers=workers, ahead=2 * (batch_size + workers)):
+    for read in _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers)):
         if read.reason:
             result.skipped.append((read.path, read.reason))
         else:
             waiting[read.path] = read.hash
-            if read.decoded and read.hash not in finished and read.hash not in unfit:
+            known = finished.get(read.hash)
+            if read.decoded and known:
+                finished[read.hash] = replace(known, embedded=to_json(read.decoded.metadata or Metadata()))
+            elif read.decoded and read.hash not in unfit:
                 pending.setdefault(read.hash, read.decoded)
         if len(pending) == batch_size:
             flush()
@@ -92,15 +101,13 @@ def embed(
     return result
 
 
-def _read_ahead(
-    files: Sequence[Found], finished: dict[str, Encoded], target_px: int, *, workers: int, ahead: int
-) -> Iterator[_Read]:
+def _read_ahead(files: Sequence[Found], read: Callable[[Found], _Read], *, workers: int, ahead: int) -> Iterator[_Read]:
     """Read files on threads and yield them in order, never more than `ahead` before the consumer."""
     queue: deque[Future[_Read]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="limner-decode")
     try:
         for file in files:
-            queue.append(pool.submit(_read, file.path, finished, target_px))
+            queue.append(pool.submit(read, file))
             if len(queue) >= ahead:
                 yield queue.popleft().result()
         while queue:
@@ -110,13 +117,15 @@ def _read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path, finished: dict[str, Encoded], target_px: int) -> _Read:
+def _read(path: Path, finished: dict[str, Encoded], target_px: int, *, max_pixels: int, max_bytes: int) -> _Read:
     try:
-        data = read_bytes(path)
+        data = read_bytes(path, max_bytes=max_bytes)
         digest = hashlib.sha256(data).hexdigest()
-        if digest in finished:
+        known = finished.get(digest)
+        if known and known.embedded is not None:
             return _Read(path, digest)
-        return _Read(path, digest, decode_bytes(data, name=str(path), target_px=target_px))
+        decoded = decode_bytes(data, name=str(path), target_px=target_px, max_pixels=max_pixels, with_metadata=True)
+        return _Read(path, digest, decoded)
     except PictureUnreadable as exc:
         return _Read(path, reason=exc.hint)
 
@@ -132,7 +141,9 @@ def _encode(pending: dict[str, Decoded], encoder: Encoder) -> tuple[list[Encoded
     for (digest, decoded), vector in zip(pending.items(), vectors, strict=True):
         length = float(np.linalg.norm(vector))
         if np.isfinite(length) and length > 0:
-            batch.append(Encoded(digest, decoded.width, decoded.height, (vector / length).astype(np.float16)))
+            embedded = to_json(decoded.metadata or Metadata())
+            unit = (vector / length).astype(np.float16)
+            batch.append(Encoded(digest, decoded.width, decoded.height, embedded, unit))
         else:
             unfit[digest] = "the encoder makes nothing of it"
     return batch, unfit

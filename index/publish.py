@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .atomic import TEMPORARY_SUFFIX, write_whole
 from .catalogue import catalogue_bytes
+from .descriptions import DESCRIPTIONS_NAME
 from .encoder import Encoder
 from .errors import LibraryDamaged, LibraryMissing
 from .lock import HOLDER_NAME, LOCK_NAME
@@ -25,7 +26,7 @@ CATALOGUE = "catalogue"
 VECTORS = "vectors"
 SKIPPED_NAME = "skipped.log"
 _PART = re.compile(r"(?:catalogue/|vectors/|index-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
-_OURS = {CATALOGUE, VECTORS, WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, LOCK_NAME, HOLDER_NAME}
+_OURS = {CATALOGUE, VECTORS, WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, DESCRIPTIONS_NAME, LOCK_NAME, HOLDER_NAME}
 
 
 def publish(

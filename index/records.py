@@ -31,8 +31,8 @@ class ImageRecord:
     longitude: float | None = None  # degrees east
     described_by: str = ""  # the model that wrote the texts named in `described`; people wrote all others
     described: tuple[str, ...] = ()  # of "alt" and "caption"
-    # What the file itself says, as `metadata.to_json` gives it: a side file that goes brings it back without reading the
-    # picture again. None: not read yet, a library of an earlier layout.
+    # What the file itself says, as `metadata.to_json` gives it, so that a side file may go and the picture need not be
+    # read again. None: not read yet, in a library of format 1.
     embedded: str | None = field(default="", repr=False)
 
 

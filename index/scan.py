@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .csvfile import METADATA_NAME
 from .errors import SourceMissing
-from .metadata import METADATA_NAME
+from .formats import PICTURE_SUFFIXES
 from .records import ImageRecord
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+from .sidefiles import SIDE_SUFFIXES, side_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Scan:
 
     pictures: list[Found] = field(default_factory=list)  # by path, each once
     metadata_files: list[Path] = field(default_factory=list)  # a folder before the folders in it
+    side_files: list[Path] = field(default_factory=list)  # by name; whether they speak of a picture is not known yet
     skipped: list[tuple[Path, str]] = field(default_factory=list)  # pictures by name that are no files, with the reason
     unread_folders: list[tuple[Path, str]] = field(default_factory=list)
 
@@ -64,10 +65,13 @@ def scan(sources: Sequence[Path]) -> Scan:
             metadata_files[path] = None
         elif path.suffix.lower() in PICTURE_SUFFIXES or path in absolute:
             _take(path, pictures, result)
-    for source in absolute:
+        elif path.suffix.lower() in SIDE_SUFFIXES:
+            result.side_files.append(path)
+    for source in filter(Path.is_file, absolute):
         beside = source.parent / METADATA_NAME
-        if source.is_file() and beside.is_file():
+        if beside.is_file():
             metadata_files[beside] = None
+        result.side_files.extend(file for name in side_names(source) if (file := source.with_name(name)).is_file())
     result.pictures = [pictures[path] for path in sorted(pictures)]
     result.metadata_files = sorted(metadata_files, key=lambda path: (len(path.parts), path))
     if not result.pictures:
@@ -89,7 +93,9 @@ def compare(found: Iterable[Found], records: Iterable[ImageRecord], *, unread_fo
     for file in found:
         seen.add(file.path)
         record = catalogued.get(file.path)
-        if record and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
+        # What format 1 did not keep of a picture is read once; its vector stays.
+        known = record and record.embedded is not None
+        if record and known and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
             unchanged.append(record)
         else:
             to_read.append(file)

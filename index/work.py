@@ -25,6 +25,7 @@ class Encoded:
     hash: str  # SHA-256 of the file's bytes
     width: int  # pixels, upright
     height: int
+    embedded: str | None  # what the file says of itself, as `metadata.to_json` gives it; None: not read yet
     vector: np.ndarray  # (d,) float16, unit length
 
 
@@ -60,6 +61,7 @@ class Work:
             "hash": pa.array([item.hash for item in batch]),
             "width": pa.array([item.width for item in batch]),
             "height": pa.array([item.height for item in batch]),
+            "embedded": pa.array([item.embedded for item in batch], pa.string()),
             "vector": vector_column(np.stack([item.vector for item in batch])),
         }
         # Named by content: two builds never disagree on a name, and none is overwritten by other work.
@@ -82,6 +84,5 @@ class Work:
 
         table = pq.read_table(path)
         matrix = vector_matrix(table["vector"], self._dimension)
-        hashes, widths, heights = (table[name].to_pylist() for name in ("hash", "width", "height"))
-        rows = zip(hashes, widths, heights, matrix, strict=True)
-        return {digest: Encoded(digest, width, height, vector) for digest, width, height, vector in rows}
+        columns = (table[name].to_pylist() for name in ("hash", "width", "height", "embedded"))
+        return {row[0]: Encoded(*row) for row in zip(*columns, matrix, strict=True)}

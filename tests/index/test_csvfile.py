@@ -6,7 +6,8 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from limner.index.metadata import METADATA_NAME, Metadata, MetadataFound, read_metadata, title_from_name
+from limner.index.csvfile import METADATA_NAME, MetadataFound, read_metadata
+from limner.index.metadata import Metadata, title_from_name
 
 HEADER = "file,title,caption,alt,keywords,creator,licence,credit\n"
 
@@ -25,7 +26,7 @@ def _notices(found: MetadataFound) -> list[str]:
 def test_metadata_reads_every_column(tmp_path: Path) -> None:
     row = 'a/fox.jpg,The fox,"A fox, red",Fox on a hill,fox; hill ;fox,Ann,CC BY 4.0,Photo: Ann\n'
     found = _read(tmp_path, HEADER + row, "a/fox.jpg")
-    fox = Metadata("The fox", "A fox, red", "Fox on a hill", ("fox", "hill"), "Ann", "CC BY 4.0", "Photo: Ann")
+    fox = Metadata("The fox", "A fox, red", "Fox on a hill", ("fox", "hill"), "Ann", "CC BY 4.0", credit="Photo: Ann")
     assert found == MetadataFound({tmp_path / "a/fox.jpg": fox}, [])
 
 
