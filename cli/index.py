@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import options, terminal
+from . import describe, options, terminal
 from .wiring import encoder_name, library_folder, wiring_of
 
 if TYPE_CHECKING:
     from ..index.build import BuildSummary
-    from ..index.records import Hit
+    from ..index.records import Hit, ImageRecord
 
 app = typer.Typer()
 
@@ -45,6 +45,8 @@ def build_library(
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
+    max_pixels: options.MaxPixels = None,
+    max_bytes: options.MaxBytes = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew, also over a damaged library.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -52,7 +54,15 @@ def build_library(
     from .settings import load_settings
 
     settings = load_settings(
-        {"library": library, "encoder": encoder, "device": device, "workers": workers, "batch_size": batch_size}
+        {
+            "library": library,
+            "encoder": encoder,
+            "device": device,
+            "workers": workers,
+            "batch_size": batch_size,
+            "max_pixels": max_pixels,
+            "max_bytes": max_bytes,
+        }
     )
     folder = library_folder(settings.library)
     from ..index.build import build
@@ -67,6 +77,8 @@ def build_library(
             rebuild=rebuild,
             workers=settings.workers,
             batch_size=settings.batch_size,
+            max_pixels=settings.max_pixels,
+            max_bytes=settings.max_bytes,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -79,12 +91,23 @@ def update_library(
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
+    max_pixels: options.MaxPixels = None,
+    max_bytes: options.MaxBytes = None,
     as_json: options.Json = False,
 ) -> None:
     """Bring a library up to date with the folders that it was built from."""
     from .settings import load_settings
 
-    settings = load_settings({"library": library, "device": device, "workers": workers, "batch_size": batch_size})
+    settings = load_settings(
+        {
+            "library": library,
+            "device": device,
+            "workers": workers,
+            "batch_size": batch_size,
+            "max_pixels": max_pixels,
+            "max_bytes": max_bytes,
+        }
+    )
     folder = library_folder(settings.library)
     from ..index.build import update
     from ..index.manifest import read_manifest
@@ -96,9 +119,14 @@ def update_library(
             encoder=wiring_of(ctx).encoder(read_manifest(folder).encoder, settings.device),
             workers=settings.workers,
             batch_size=settings.batch_size,
+            max_pixels=settings.max_pixels,
+            max_bytes=settings.max_bytes,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
+
+
+app.command("describe")(describe.describe)
 
 
 @app.command("search")
@@ -143,6 +171,7 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     settings = load_settings({"library": library})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
     manifest = opened.manifest
+    said = _said(opened.records())
     if as_json:
         terminal.print_json(
             {
@@ -154,6 +183,7 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
                 "count": manifest.count,
                 "generation": manifest.generation,
                 "sources": list(manifest.sources),
+                "said": said,
             }
         )
         return
@@ -163,6 +193,20 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     console.print(f"generation  {manifest.generation}")
     for source in manifest.sources:
         console.print(f"source      {terminal.clean(source)}")
+    console.print(f"said        {', '.join(f'{what} of {number}' for what, number in said.items())}")
+
+
+def _said(records: list[ImageRecord]) -> dict[str, int]:
+    """Of how many pictures the library knows what."""
+    return {
+        "caption": sum(bool(record.caption) for record in records),
+        "alt": sum(bool(record.alt) for record in records),
+        "creator": sum(bool(record.creator) for record in records),
+        "licence": sum(bool(record.licence) for record in records),
+        "taken_at": sum(record.taken_at is not None for record in records),
+        "position": sum(record.latitude is not None for record in records),
+        "described_by": sum(bool(record.described_by) for record in records),
+    }
 
 
 def _pictures(count: int) -> str:
@@ -181,7 +225,13 @@ def _hit_tree(hit: Hit) -> dict[str, Any]:
         "keywords": list(image.keywords),
         "creator": image.creator,
         "licence": image.licence,
+        "licence_url": image.licence_url,
         "credit": image.credit,
+        "taken_at": image.taken_at.isoformat() if image.taken_at else None,
+        "latitude": image.latitude,
+        "longitude": image.longitude,
+        "described_by": image.described_by,
+        "described": list(image.described),
         "width": image.width,
         "height": image.height,
     }

@@ -86,6 +86,26 @@ BatchSize = Annotated[
         show_default=False,
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        callback=from_one,
+        help="Skip pictures with more pixels.  (default: 100000000)",
+        show_default=False,
+    ),
+]
+MaxBytes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-bytes",
+        metavar="N",
+        callback=from_one,
+        help="Skip files with more bytes.  (default: 200000000)",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where the article and its run are written.", show_default=False)

@@ -116,6 +116,7 @@ class Figure:
     source: str | None = None  # the picture in the user's folder
     alt: str = ""
     credit: str = ""
+    licence_url: str = ""  # where the credit leads; http or https
     width: int = 0  # pixels of the published picture
     height: int = 0
     note: str = ""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from .article import Article, Block, BlockKind, Brief, CandidateRecord, Figure, Outcome
 from .errors import ArticleInvalid
+from .markdown import is_web_address
 from .publish import IMAGE_PATH
 
 VERSION = 1
@@ -68,7 +69,9 @@ def _tree(block: Block | Figure) -> dict[str, Any]:
     if isinstance(block, Block):
         return {key: tree[key] for key in ("kind", "markdown", "gap")}
     kind = "empty_spot" if block.image is None else "figure"
-    return {"kind": kind} | {key: tree[key] for key in _FIGURE[kind]}
+    placed = {"kind": kind} | {key: tree[key] for key in _FIGURE[kind]}
+    # Only where there is one: an article.json without it is the same as before there was such a key.
+    return placed | ({"licence_url": block.licence_url} if block.licence_url else {})
 
 
 def _rounded(value: Any) -> Any:
@@ -92,6 +95,12 @@ def _place(location: tuple[int | str, ...]) -> str:
 def _image_path(value: str) -> str:
     if not IMAGE_PATH.fullmatch(value):
         raise ValueError("must be images/NAME with the suffix of a web picture")
+    return value
+
+
+def _web_address(value: str) -> str:
+    if value and not is_web_address(value):
+        raise ValueError("must be an address that begins with http:// or https://")
     return value
 
 
@@ -156,6 +165,7 @@ class _Figure(_Spot):
     source: str | None
     alt: str
     credit: str
+    licence_url: Annotated[str, AfterValidator(_web_address)] = ""
     width: Annotated[int, Field(ge=0)]
     height: Annotated[int, Field(ge=0)]
 
@@ -170,6 +180,7 @@ class _Figure(_Spot):
             source=self.source,
             alt=self.alt,
             credit=self.credit,
+            licence_url=self.licence_url,
             width=self.width,
             height=self.height,
             note=self.note,

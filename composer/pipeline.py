@@ -12,7 +12,7 @@ from ..index.records import Hit, ImageRecord
 from .article import Article, Block, Brief, CandidateRecord, Choice, Draft, Figure
 from .article_json import to_json
 from .errors import BriefInvalid
-from .markdown import one_line
+from .markdown import is_web_address, one_line
 from .protocols import ImageSearch, Model
 from .publish import Published, publish_images
 from .render import render
@@ -224,6 +224,7 @@ def _figure(choice: Choice, published: Published | None) -> Figure:
         source=str(image.path),
         alt=one_line(image.alt or image.caption or choice.spot.caption),
         credit=credit_line(image),
+        licence_url=image.licence_url if is_web_address(image.licence_url) else "",
         width=published.width,
         height=published.height,
     )

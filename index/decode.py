@@ -17,6 +17,7 @@ from .packets import read_packets
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200_000_000
+ANY_SIZE = 2**63  # for pictures that a build has taken into a library, within the limits that it was given
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,21 @@ def publish(
     )
     write_manifest(library, manifest)
     return manifest
+
+
+def publish_records(library: Path, manifest: Manifest, records: Sequence[ImageRecord]) -> Manifest:
+    """Write the same pictures with other words as the next generation: a new catalogue, the old vectors and index.
+
+    Raises:
+        WriteFailed: the old generation stands.
+    """
+    generation = _last_generation(library) + 1
+    name = f"{CATALOGUE}/{generation:06d}.parquet"
+    parts = {part: digest for part, digest in manifest.parts.items() if not part.startswith(f"{CATALOGUE}/")}
+    parts[name] = write_whole(library / name, catalogue_bytes(records))
+    newer = replace(manifest, version=VERSION, generation=generation, parts=parts)
+    write_manifest(library, newer)
+    return newer
 
 
 def discard_strays(library: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,11 +73,10 @@ def read_side_files(files: Iterable[Path], pictures: Iterable[Path]) -> Beside:
     return result
 
 
-def side_names(picture: Path) -> Iterator[str]:
-    """The names that a picture's side files may have, the best first."""
+def side_names(picture: Path) -> list[str]:
+    """The names that a picture's side files may have, the best first, each once."""
     name, stem, suffix = picture.name, picture.stem, picture.suffix
-    yield f"{name}.json"
-    yield f"{stem}.json"
+    names = [f"{name}.json", f"{stem}.json"]
     # Takeout: IMG(1).jpg has IMG.jpg(1).json or IMG.jpg.supplemental-metadata(1).json; an edited one, the original's.
     of_takeout = [(name, "")]
     if numbered := _NUMBERED.fullmatch(stem):
@@ -86,10 +85,8 @@ def side_names(picture: Path) -> Iterator[str]:
         of_takeout.append((f"{stem.removesuffix('-edited')}{suffix}", ""))
     for original, number in of_takeout:
         for whole in (original, f"{original}{_TAKEOUT_SUFFIX}"):
-            if (candidate := f"{whole[:_TAKEOUT_LETTERS]}{number}.json") != f"{name}.json":
-                yield candidate
-    yield f"{name}.xmp"
-    yield f"{stem}.xmp"
+            names.append(f"{whole[:_TAKEOUT_LETTERS]}{number}.json")
+    return list(dict.fromkeys([*names, f"{name}.xmp", f"{stem}.xmp"]))
 
 
 def read_small(path: Path, max_bytes: int) -> bytes:

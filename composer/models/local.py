@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...index.decode import decode
+from ...index.decode import ANY_SIZE, decode
+from ...index.errors import PictureUnreadable
 from ..protocols import Message, Picture, Sampling
 
 if TYPE_CHECKING:
     import torch
 
 MAX_SIDE_PX = 1024  # a picture is brought to this before the model's own processor sees it
+MAX_PICTURES = 128  # kept in memory: those of one article and its candidates
 
 
 @dataclass
@@ -114,11 +116,16 @@ class LocalModel:
         return text
 
     def _picture(self, path: Path) -> Any:
-        key = (path, path.stat().st_mtime_ns)
+        try:
+            key = (path, path.stat().st_mtime_ns)
+        except OSError as exc:
+            raise PictureUnreadable(str(path), exc.strerror or "the file is not there") from exc
         if key not in self._pixels:
-            image = decode(path, target_px=MAX_SIDE_PX)
+            image = decode(path, target_px=MAX_SIDE_PX, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
             image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
             self._pixels[key] = image
+            if len(self._pixels) > MAX_PICTURES:
+                del self._pixels[next(iter(self._pixels))]  # the oldest
         return self._pixels[key]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from limner.index.csvfile import METADATA_NAME, MetadataFound, read_metadata
-from limner.index.metadata import Metadata, title_from_name
+from limner.index.metadata import Metadata
 
 HEADER = "file,title,caption,alt,keywords,creator,licence,credit\n"
 
@@ -105,5 +106,19 @@ def test_metadata_nearer_to_picture_wins(tmp_path: Path) -> None:
     assert read_metadata([outer, inner], [picture]).by_path[picture].title == "Inner"
 
 
-def test_title_from_name_is_its_words() -> None:
-    assert title_from_name(Path("/p/red_fox-on.hill 2.jpg")) == "red fox on hill 2"
+def test_metadata_fills_from_further_out_what_the_nearer_leaves_empty(tmp_path: Path) -> None:
+    picture = tmp_path / "sub" / "fox.jpg"
+    (tmp_path / "sub").mkdir()
+    outer, inner = tmp_path / METADATA_NAME, tmp_path / "sub" / METADATA_NAME
+    outer.write_text("file,title,caption,licence,licence_url\nsub/fox.jpg,Outer,Far,CC0,https://example.org/cc0\n")
+    inner.write_text("file,title,caption,licence\nfox.jpg,Inner,,Mine\n")
+    found = read_metadata([outer, inner], [picture]).by_path[picture]
+    assert (found.title, found.caption, found.licence, found.licence_url) == ("Inner", "Far", "Mine", "")
+
+
+def test_metadata_reads_time_and_place(tmp_path: Path) -> None:
+    text = "file,taken_at,latitude,longitude\nfox.jpg,1931-05-01,-33.85,151.2\nowl.jpg,once,north,\n"
+    found = _read(tmp_path, text, "fox.jpg", "owl.jpg")
+    fox = Metadata(taken_at=datetime(1931, 5, 1), latitude=-33.85, longitude=151.2)
+    assert found.by_path == {tmp_path / "fox.jpg": fox, tmp_path / "owl.jpg": Metadata()}
+    assert _notices(found) == ["line 3: no date: taken_at", "line 3: no position: latitude, longitude"]
