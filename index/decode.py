@@ -197,6 +197,6 @@ def _in_words(exc: BaseException) -> str:
     if isinstance(exc, MemoryError):
         return "not enough memory to decode it"
     text = " ".join(str(exc).split())
-    if "truncated" in text or isinstance(exc, EOFError):
+    if "truncated" in text.lower() or isinstance(exc, EOFError):
         return "the file is cut short"
     return f"the picture is broken ({text[:120]})" if text else "the picture is broken"

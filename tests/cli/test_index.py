@@ -201,3 +201,35 @@ def test_usage_error_is_one_line_and_exit_2(limner: Limner, args: tuple[str, ...
     assert error.startswith("error: ")
     assert complaint in error
     assert "--help" in hint
+
+
+def test_build_and_update_hold_to_the_limits_asked_for(
+    limner: Limner, colour_folder: Path, tmp_path: Path, paint: Paint
+) -> None:
+    paint(colour_folder / "large.png", "red", size=(50, 50))
+    (colour_folder / "long.bmp").write_bytes((colour_folder / "red.png").read_bytes() + b"\0" * 9000)
+    options = ("--library", tmp_path / "library", "--json")
+    limits = ("--max-pixels", 2499, "--max-bytes", 9000)
+
+    built = json.loads(limner("index", "build", colour_folder, *options, *limits).stdout)
+    again = json.loads(limner("index", "update", *options, *limits).stdout)
+    lifted = json.loads(limner("index", "update", *options).stdout)
+
+    reasons = {Path(entry["path"]).name: entry["reason"] for entry in built["skipped"]}
+    assert reasons["large.png"] == "50 x 50 pixels, above the limit of 2,499 pixels"
+    assert reasons["long.bmp"].endswith("bytes, above the limit of 9,000")
+    assert (built["indexed"], again["skipped"], lifted["indexed"]) == (8, built["skipped"], 2)
+
+
+def test_search_json_has_what_is_said_of_a_picture(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    tree = {"licence_url": "https://creativecommons.org/licenses/by/4.0/", "taken_at": "1931-05-01 12:30"}
+    (colour_folder / "red.json").write_text(json.dumps(tree | {"latitude": -33.5, "longitude": 151}))
+    limner("index", "build", colour_folder, "--library", tmp_path / "library")
+
+    red, other = json.loads(
+        limner("index", "search", "red", "--library", tmp_path / "library", "-m", 2, "--json").stdout
+    )
+
+    assert (red["licence"], red["licence_url"]) == ("CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/")
+    assert (red["taken_at"], red["latitude"], red["longitude"]) == ("1931-05-01T12:30:00", -33.5, 151)
+    assert (other["taken_at"], other["latitude"], other["described_by"], other["described"]) == (None, None, "", [])
