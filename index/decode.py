@@ -17,6 +17,8 @@ from .errors import PictureUnreadable
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200_000_000
+EMPTY = "the file is empty"
+NO_MEMORY = "not enough memory to decode it"
 
 # Only formats that Pillow decodes inside the process: its EPS reader, for one, would start Ghostscript.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -92,7 +94,7 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     except OSError as exc:
         raise PictureUnreadable(str(path), f"the file cannot be read ({exc.strerror or exc})") from exc
     if not data:
-        raise PictureUnreadable(str(path), "the file is empty")
+        raise PictureUnreadable(str(path), EMPTY)
     return data
 
 
@@ -207,7 +209,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _in_words(exc: BaseException) -> str:
     if isinstance(exc, MemoryError):
-        return "not enough memory to decode it"
+        return NO_MEMORY
     text = " ".join(str(exc).split())
     if "truncated" in text or isinstance(exc, EOFError):
         return "the file is cut short"

@@ -146,21 +146,18 @@ class Library:
 
 def _open_parts(folder: Path, manifest: Manifest) -> tuple[Catalogue, VectorIndex]:
     from .catalogue import Catalogue
-    from .vectors import read_index
+    from .generation import CATALOGUE, part_paths
+    from .publish import open_index
 
     check_parts(folder, manifest)
-    catalogues = [folder / name for name in sorted(manifest.parts) if name.startswith("catalogue/")]
-    indexes = [folder / name for name in manifest.parts if name.endswith(".faiss")]
-    if not catalogues or len(indexes) != 1:
-        raise damaged(folder, "its manifest names no catalogue or no index")
+    catalogues = part_paths(folder, manifest, CATALOGUE)
+    if not catalogues:
+        raise damaged(folder, "its manifest names no catalogue")
     try:
         catalogue = Catalogue.open(catalogues)
     except (OSError, ValueError) as exc:
         raise damaged(folder, "its catalogue cannot be read") from exc
-    try:
-        index = read_index(indexes[0])
-    except (OSError, ValueError) as exc:
-        raise damaged(folder, f"its part {indexes[0].name} cannot be read") from exc
-    if not len(catalogue) == len(index) == manifest.count or index.dimension != manifest.dimension:
-        raise damaged(folder, "its catalogue, index and manifest disagree")
+    index = open_index(folder, manifest, *catalogue.vector_ids())
+    if not len(catalogue) == len(index) == manifest.count:
+        raise damaged(folder, "its catalogue and manifest disagree")
     return catalogue, index

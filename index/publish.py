@@ -1,72 +1,247 @@
-"""A generation of the library onto the disk: its parts beside the old ones, then the manifest, then the old ones go."""
+"""A generation of the library onto the disk: its parts beside the old ones, then the manifest, then the old ones go.
+
+What changes is written as new parts beside those that stay: rows for new and changed pictures, tombstones for those
+that are gone, vectors for new contents. Parts are compacted as they come: a new part takes in the parts before it that
+are no larger than itself, so there are never many, and a row is rewritten once each time its part doubles. When what
+was written beside the first part is more than SHARE of the library, everything is written anew.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .atomic import TEMPORARY_SUFFIX, write_whole
-from .catalogue import catalogue_bytes
-from .encoder import Encoder
+from .atomic import TEMPORARY_SUFFIX, digest_file, whole_file, write_whole
+from .catalogue import concat_tables, read_rows, tombstones, without
+from .duplicates import DUPLICATES, group, groups_table
 from .errors import LibraryDamaged, LibraryMissing
+from .generation import CATALOGUE, SKIPPED, VECTORS, Generation, Skipped, part_paths, skipped_table
 from .lock import HOLDER_NAME, LOCK_NAME
-from .manifest import MANIFEST_NAME, VERSION, read_manifest, write_manifest
-from .records import ImageRecord, Manifest
-from .vectors import build_index, vector_tables
+from .manifest import MANIFEST_NAME, VERSION, damaged, read_manifest, write_manifest
+from .records import Manifest
+from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
+from .vectors import VectorIndex, new_index, read_index
 from .work import WORK_NAME
 
 if TYPE_CHECKING:
     import numpy as np
 
-CATALOGUE = "catalogue"
-VECTORS = "vectors"
 SKIPPED_NAME = "skipped.log"
-_PART = re.compile(r"(?:catalogue/|vectors/|index-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
-_OURS = {CATALOGUE, VECTORS, WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, LOCK_NAME, HOLDER_NAME}
+INDEX = "index-"
+# Up to so many pictures everything is written anew each time: 10,000 x 512 take a third of a second.
+WHOLE_UP_TO = 10_000
+SHARE = 0.2
+_PART = re.compile(r"(?:catalogue/|vectors/|index-|duplicates-|skipped-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
+_OURS = {"catalogue", "vectors", WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, LOCK_NAME, HOLDER_NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The encoder that a library's vectors come from."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a generation has that the one before it has not."""
+
+    rows: Any = None  # Arrow table of the catalogue: new pictures, and new rows of old ones
+    gone: Sequence[int] = ()
+    vectors: Iterator[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: iter(()))  # of new contents, by id
+    skipped: Skipped = field(default_factory=Skipped)
+    next_id: int = 1
+    next_vector_id: int = 1
+    metadata_digest: str = ""
 
 
 def publish(
-    library: Path,
-    records: Sequence[ImageRecord],
-    vectors: np.ndarray,
-    *,
-    encoder: Encoder,
-    sources: Sequence[Path],
-    next_id: int,
+    library: Path, old: Generation, change: Change, *, encoder: Space, sources: Sequence[str], whole: bool = False
 ) -> Manifest:
-    """Write records, by id, and their vectors (n, d) float16 as the next generation; the manifest is replaced last.
+    """Write the next generation; the manifest is replaced last. whole writes everything anew.
 
     Raises:
         WriteFailed: the old generation stands.
+        LibraryDamaged: so it does; a part that was to be rewritten is not what the manifest says.
     """
     import numpy as np
 
-    generation = _last_generation(library) + 1
-    ids = np.array([record.id for record in records], np.int64)
-    parts: dict[str, str] = {}
-    name = f"{CATALOGUE}/{generation:06d}.parquet"
-    parts[name] = write_whole(library / name, catalogue_bytes(records))
-    for number, table in enumerate(vector_tables(ids, vectors)):
-        name = f"{VECTORS}/{generation:06d}-{number:04d}.parquet"
-        parts[name] = write_whole(library / name, table)
-    name = f"index-{generation:06d}.faiss"
-    parts[name] = write_whole(library / name, build_index(ids, vectors).to_bytes())
+    number = _last_generation(library) + 1
+    live = _live(old, change)
+    vector_ids = live["vector_id"].to_numpy()
+    wanted = np.unique(vector_ids)
+    taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole)
+    kept = {} if old.manifest is None else {n: d for n, d in old.manifest.parts.items() if _number(n) not in taken_in}
+    sizes = {} if old.manifest is None else {name: old.manifest.sizes[name] for name in kept}
+    written: dict[str, tuple[str, int]] = {}
+    first = not any(name.startswith(CATALOGUE) for name in kept)
+
+    rows = _merged_rows(library, old, change, taken_in, first=first)
+    if len(rows) or first:
+        written[f"{CATALOGUE}{number:06d}.parquet"] = _write_table(library / f"{CATALOGUE}{number:06d}.parquet", rows)
+    chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
+    index = new_index(encoder.dimension, len(wanted)) if first else None
+
+    def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for ids, vectors in chunks:
+            if index is not None:
+                index.add(ids, vectors)
+            yield ids, vectors
+
+    for name, digest, size in write_vectors(library, f"{VECTORS}{number:06d}", indexed(), encoder.dimension):
+        written[name] = digest, size
+    if index is not None:
+        kept = {name: digest for name, digest in kept.items() if not name.startswith(INDEX)}
+        name = f"{INDEX}{number:06d}.faiss"
+        with whole_file(library / name) as file:
+            index.write(file)
+        written[name] = file.sha256, file.size
+
+    vector_parts = sorted(name for name in (*kept, *written) if name.startswith(VECTORS))
+    groups = group(
+        live["id"].to_numpy(),
+        vector_ids,
+        live["perceptual_hash"].to_pylist(),
+        before=old.groups,
+        known_below=old.manifest.next_vector_id if old.manifest else 0,
+        vectors=lambda ids: _vectors_of(library, vector_parts, ids, encoder.dimension),
+    )
+    small = {DUPLICATES: groups_table(groups), SKIPPED: skipped_table(change.skipped)}
+    kept = {name: digest for name, digest in kept.items() if not name.startswith((DUPLICATES, SKIPPED))}
+    for kind, table in small.items():
+        if len(table):
+            written[f"{kind}{number:06d}.parquet"] = _write_table(library / f"{kind}{number:06d}.parquet", table)
     manifest = Manifest(
         version=VERSION,
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
-        count=len(records),
-        generation=generation,
-        sources=tuple(map(str, sources)),
-        parts=parts,
-        next_id=next_id,
+        count=len(live),
+        generation=number,
+        sources=tuple(sources),
+        parts=kept | {name: digest for name, (digest, _) in written.items()},
+        next_id=change.next_id,
+        next_vector_id=change.next_vector_id,
+        sizes={name: sizes[name] for name in kept} | {name: size for name, (_, size) in written.items()},
+        metadata_digest=change.metadata_digest,
     )
     write_manifest(library, manifest)
     return manifest
+
+
+def _live(old: Generation, change: Change) -> Any:
+    """id, vector_id and perceptual_hash of every picture of the new generation, by id."""
+    names = ["id", "vector_id", "perceptual_hash"]
+    rows = change.rows.select(names)
+    if len(old):
+        rows = concat_tables([without(old.rows.select(names), change.gone, rows["id"]), rows])
+    return rows.sort_by("id").combine_chunks()
+
+
+def _taken_in(library: Path, old: Generation, new: int, live: int, *, whole: bool) -> set[int]:
+    """The numbers of the generations whose parts the new one takes in."""
+    if old.manifest is None:
+        return set()
+    import pyarrow.parquet as pq
+
+    counts = {
+        _number(path.relative_to(library).as_posix()): pq.read_metadata(path).num_rows
+        for path in part_paths(library, old.manifest, CATALOGUE)
+    }
+    base = min(counts)
+    beside = sum(count for number, count in counts.items() if number != base) + new
+    if whole or live <= WHOLE_UP_TO or beside > SHARE * live:
+        return {_number(name) for name in old.manifest.parts}
+    taken_in: set[int] = set()
+    for number in sorted(counts.keys() - {base}, reverse=True):
+        if counts[number] > new:
+            break
+        taken_in.add(number)
+        new += counts[number]
+    return taken_in
+
+
+def _merged_rows(library: Path, old: Generation, change: Change, taken_in: Collection[int], *, first: bool) -> Any:
+    """The rows of the new part: what changed, and what still counts of the parts that it takes in."""
+    tables = [change.rows]
+    if not first:
+        tables.append(tombstones(change.gone))
+    if taken_in and old.manifest is not None:
+        names = [name for name in old.manifest.parts if name.startswith(CATALOGUE) and _number(name) in taken_in]
+        paths = [library / name for name in sorted(names)]
+        rows = without(read_rows(paths, tombstones=not first), change.gone, change.rows["id"])
+        tables.insert(0, rows)
+    merged = concat_tables(tables)
+    return merged if len(tables) == 1 and old.manifest is None else merged.sort_by("id")
+
+
+def _merged_vectors(
+    library: Path, old: Generation, change: Change, taken_in: Collection[int], wanted: np.ndarray, dimension: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Vectors of the parts that are taken in, as far as a picture still has them, and the new ones."""
+    import numpy as np
+
+    if old.manifest is not None:
+        for name in sorted(old.manifest.parts):
+            if not name.startswith(VECTORS) or _number(name) not in taken_in:
+                continue
+            try:
+                # What is wrong with a part must not get a new digest.
+                if digest_file(library / name) != old.manifest.parts[name]:
+                    raise damaged(library, f"its part {name} was changed or cut short")
+                for ids, vectors in read_chunks([library / name], dimension):
+                    still = np.isin(ids, wanted)
+                    yield ids[still], vectors[still]
+            except (OSError, ValueError) as exc:
+                raise damaged(library, f"its part {name} is missing or cannot be read") from exc
+    yield from change.vectors
+
+
+def _vectors_of(library: Path, names: Sequence[str], ids: np.ndarray, dimension: int) -> np.ndarray:
+    """The vectors (k, d) with these ids, ascending."""
+    import numpy as np
+
+    found, vectors = read_vectors([library / name for name in names], dimension, ids)
+    order = np.argsort(found)
+    assert np.array_equal(found[order], ids)
+    return vectors[order]
+
+
+def _write_table(path: Path, table: Any) -> tuple[str, int]:
+    data = parquet_bytes(table)
+    return write_whole(path, data), len(data)
+
+
+def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_ids: np.ndarray) -> VectorIndex:
+    """The index of these pictures, ids ascending: its file, and the vectors of later parts.
+
+    Raises:
+        LibraryDamaged: they cannot be read, or do not hold a picture's vector.
+    """
+    files = part_paths(library, manifest, INDEX)
+    if len(files) != 1:
+        raise damaged(library, "its manifest names no index, or two")
+    path = files[0]
+    later = [
+        library / name
+        for name in sorted(manifest.parts)
+        if name.startswith(VECTORS) and _number(name) > _number(path.name)
+    ]
+    try:
+        index = read_index(path)
+        if index.dimension != manifest.dimension:
+            raise ValueError(f"{path} has vectors of another dimension")
+        for ids, vectors in read_chunks(later, manifest.dimension):
+            index.add(ids, vectors)
+        return index.of_pictures(image_ids, vector_ids)
+    except (OSError, ValueError) as exc:
+        raise damaged(library, f"its part {path.name} cannot be read, or lacks vectors of its catalogue") from exc
 
 
 def discard_strays(library: Path) -> None:
@@ -81,7 +256,7 @@ def discard_strays(library: Path) -> None:
         if path.relative_to(library).as_posix() not in kept:
             with suppress(OSError):
                 path.unlink()
-    for folder in (CATALOGUE, VECTORS):
+    for folder in ("catalogue", "vectors"):
         with suppress(OSError):
             (library / folder).rmdir()  # only where a first build left them empty
 
@@ -116,12 +291,20 @@ def is_ours(library: Path) -> bool:
 
 def _part_files(library: Path) -> list[Path]:
     """The files that have a part's name, whole or not; no other file is ever deleted."""
-    paths = (path for pattern in (f"{CATALOGUE}/*", f"{VECTORS}/*", "index-*") for path in library.glob(pattern))
+    patterns = ("catalogue/*", "vectors/*", "index-*", "duplicates-*", "skipped-*")
+    paths = (path for pattern in patterns for path in library.glob(pattern))
     return [path for path in paths if _match_part(library, path)]
 
 
 def _match_part(library: Path, path: Path) -> re.Match[str] | None:
     return _PART.fullmatch(path.relative_to(library).as_posix().removesuffix(TEMPORARY_SUFFIX))
+
+
+def _number(name: str) -> int:
+    """The generation that wrote a part."""
+    match = _PART.fullmatch(name)
+    assert match, name
+    return int(match[1])
 
 
 def _last_generation(library: Path) -> int:

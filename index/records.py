@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -24,6 +24,8 @@ class ImageRecord:
     creator: str = ""
     licence: str = ""
     credit: str = ""
+    perceptual_hash: str = ""  # 16 hexadecimal digits; empty where the picture has no structure to tell it by
+    vector_id: int = 0  # of its content: exact copies share a vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,6 @@ class Manifest:
     sources: tuple[str, ...]  # absolute paths of the folders, as given to `limner index build`
     parts: dict[str, str]  # file name relative to the library -> SHA-256
     next_id: int = 1  # every id below it was given away once, so none comes back for another picture
+    next_vector_id: int = 1  # the same for the ids of vectors
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes of the parts
+    metadata_digest: str = ""  # digest of the metadata files that the records were described from

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from limner.index.catalogue import Catalogue, catalogue_bytes
+from limner.index.catalogue import Catalogue, concat_tables, rows_of, tombstones
 from limner.index.records import ImageRecord
+from limner.index.vector_files import parquet_bytes
 
 
 def _records(count: int) -> list[ImageRecord]:
@@ -18,7 +20,7 @@ def _records(count: int) -> list[ImageRecord]:
 
 
 def _catalogue(tmp_path: Path, records: list[ImageRecord]) -> Catalogue:
-    (tmp_path / "c.parquet").write_bytes(catalogue_bytes(records))
+    (tmp_path / "c.parquet").write_bytes(parquet_bytes(rows_of(records)))
     return Catalogue.open([tmp_path / "c.parquet"])
 
 
@@ -50,6 +52,18 @@ def test_sample_is_spread_evenly_and_always_the_same(tmp_path: Path) -> None:
 def test_catalogue_of_nothing_is_empty(tmp_path: Path) -> None:
     catalogue = _catalogue(tmp_path, [])
     assert (len(catalogue), catalogue.records(), catalogue.sample(3)) == (0, [], [])
+
+
+def test_catalogue_takes_the_last_row_of_an_id_and_no_tombstone(tmp_path: Path) -> None:
+    first = _records(5)
+    second = [replace(first[1], title="new"), ImageRecord(99, Path("/p/99.png"), 1, 1, "hash9", 1, 1)]
+    tables = [rows_of(first), concat_tables([rows_of(second), tombstones([20, 30])]), rows_of([first[3]])]
+    paths = [tmp_path / f"{number}.parquet" for number in range(3)]
+    for path, table in zip(paths, tables, strict=True):
+        path.write_bytes(parquet_bytes(table))
+    catalogue = Catalogue.open(paths)
+    assert catalogue.records() == [first[0], second[0], first[3], first[4], second[1]]
+    assert [part.tolist() for part in catalogue.vector_ids()] == [[0, 10, 30, 40, 99], [0] * 5]
 
 
 def test_catalogue_serves_threads(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from limner.index.errors import SourceMissing
-from limner.index.records import ImageRecord
 from limner.index.scan import Found, compare, scan
 
 
@@ -15,10 +14,6 @@ def _touch(path: Path, data: bytes = b"x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
-
-
-def _record(number: int, path: str, *, size: int = 1, mtime_ns: int = 1) -> ImageRecord:
-    return ImageRecord(number, Path(path), size, mtime_ns, f"hash{number}", 10, 10)
 
 
 def test_scan_finds_pictures_below_folders_in_order(tmp_path: Path) -> None:
@@ -112,16 +107,25 @@ def test_scan_refuses_folder_without_pictures(tmp_path: Path) -> None:
 
 
 def test_compare_tells_unchanged_changed_new_and_gone_apart() -> None:
-    records = [_record(1, "/p/same.png"), _record(2, "/p/touched.png"), _record(3, "/p/gone.png")]
-    found = [Found(Path("/p/same.png"), 1, 1), Found(Path("/p/touched.png"), 1, 2), Found(Path("/p/new.png"), 1, 1)]
-    changes = compare(found, records, unread_folders=[])
-    assert [record.id for record in changes.unchanged] == [1]
+    known = {"/p/same.png": (1, 1), "/p/touched.png": (1, 1), "/p/gone.png": (1, 1)}
+    found = [Found("/p/same.png", 1, 1), Found("/p/touched.png", 1, 2), Found("/p/new.png", 1, 1)]
+    changes = compare(found, known, {}, unread_folders=[])
+    assert changes.unchanged == ["/p/same.png"]
     assert [file.path.name for file in changes.to_read] == ["touched.png", "new.png"]
-    assert [record.id for record in changes.gone] == [3]
+    assert changes.gone == ["/p/gone.png"]
 
 
 def test_compare_keeps_what_lies_in_unread_folder() -> None:
-    records = [_record(1, "/p/closed/deep/1.png"), _record(2, "/p/2.png")]
-    changes = compare([], records, unread_folders=[Path("/p/closed")])
-    assert [record.id for record in changes.unchanged] == [1]
-    assert [record.id for record in changes.gone] == [2]
+    known = {"/p/closed/deep/1.png": (1, 1), "/p/closed-not.png": (1, 1), "/p/2.png": (1, 1)}
+    changes = compare([], known, {}, unread_folders=[Path("/p/closed")])
+    assert changes.unseen == ["/p/closed/deep/1.png"]
+    assert changes.gone == ["/p/closed-not.png", "/p/2.png"]
+
+
+def test_compare_reads_a_broken_file_again_when_it_changed() -> None:
+    broken = {"/p/still.png": (1, 1), "/p/grown.png": (1, 1), "/p/gone.png": (1, 1)}
+    found = [Found("/p/still.png", 1, 1), Found("/p/grown.png", 2, 1)]
+    changes = compare(found, {}, broken, unread_folders=[])
+    assert [file.location for file in changes.still_broken] == ["/p/still.png"]
+    assert [file.location for file in changes.to_read] == ["/p/grown.png"]
+    assert changes.gone == []
