@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import options, terminal
+from . import options, terminal, upkeep
 from .wiring import encoder_name, library_folder, wiring_of
 
 if TYPE_CHECKING:
@@ -143,6 +143,10 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     settings = load_settings({"library": library})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
     manifest = opened.manifest
+    from ..index.generation import count_broken
+
+    broken = count_broken(opened.folder, manifest)
+    groups = opened.groups()
     if as_json:
         terminal.print_json(
             {
@@ -154,6 +158,9 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
                 "count": manifest.count,
                 "generation": manifest.generation,
                 "sources": list(manifest.sources),
+                "broken": broken,
+                "duplicates": sum(map(len, groups)) - len(groups),
+                "bytes": sum(manifest.sizes.values()),
             }
         )
         return
@@ -161,8 +168,18 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     console.print(f"{terminal.clean(opened.folder)}: {_pictures(manifest.count)}")
     console.print(f"encoder     {terminal.clean(manifest.encoder)}, {manifest.dimension} numbers a picture")
     console.print(f"generation  {manifest.generation}")
+    console.print(f"size        {sum(manifest.sizes.values()) / 1e6:.1f} MB in {len(manifest.parts)} parts")
+    if broken:
+        console.print(f"broken      {broken} file{'' if broken == 1 else 's'}, not tried again until they change")
+    if groups:
+        console.print(f"duplicates  {sum(map(len, groups))} pictures in {len(groups)} groups")
     for source in manifest.sources:
         console.print(f"source      {terminal.clean(source)}")
+
+
+app.command("duplicates")(upkeep.duplicates)
+app.command("verify")(upkeep.verify)
+app.command("compact")(upkeep.compact)
 
 
 def _pictures(count: int) -> str:
@@ -209,7 +226,7 @@ def _show_hits(hits: list[Hit]) -> None:
 
 
 def _show_summary(library: Path, summary: BuildSummary, *, as_json: bool) -> None:
-    from ..index.publish import SKIPPED_NAME
+    from ..index.folder import SKIPPED_NAME
 
     count = summary.indexed + summary.unchanged + summary.moved
     log = library.absolute() / SKIPPED_NAME if summary.skipped or summary.notices else None

@@ -14,11 +14,12 @@ from .difference import described_anew, identify, new_rows, number_contents
 from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
 from .errors import LibraryDamaged, LibraryMissing, SourceMissing
-from .generation import CATALOGUE, Generation, Skipped, part_paths, read_generation
+from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
+from .generation import Generation, Skipped, read_generation
 from .lock import writing
 from .manifest import check_parts, mismatch, read_manifest
 from .metadata import digest_metadata, read_metadata
-from .publish import Change, Space, discard_strays, is_ours, publish, write_skipped
+from .publish import Change, Space, publish
 from .records import Manifest
 from .scan import Changes, Scan, compare, scan
 from .work import Work
@@ -141,10 +142,9 @@ def _build(
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
-    stamps = zip(old.column("size"), old.column("mtime_ns"), strict=True)
     changes = compare(
         found.pictures,
-        dict(zip(old.column("path"), stamps, strict=True)),
+        old.stamps(),
         {path: (size, mtime_ns) for path, size, mtime_ns, _ in old.skipped.broken},
         unread_folders=[folder for folder, _ in found.unread_folders],
     )
@@ -169,7 +169,7 @@ def _build(
     skipped = _all_skipped(found, broken, embedded)
     if not changes.unchanged and not changes.unseen and max(embedded.contents, default=NO_CONTENT) == NO_CONTENT:
         raise _none_readable(skipped)
-    said = read_metadata(found.metadata_files, (file.path for file in found.pictures))
+    said = read_metadata(found.metadata_files, map(Path, found.pictures if found.metadata_files else ()))
     identities = identify(changes.to_read, embedded.contents, contents, changes, old)
     next_vector_id = number_contents(
         embedded.contents, contents, old.manifest.next_vector_id if old.manifest and not rebuild else 1
@@ -190,7 +190,8 @@ def _build(
     space = Space(encoder.name, encoder.fingerprint, encoder.dimension)
     try:
         write_skipped(library, [*skipped, *said.notices])
-        publish(library, old, change, encoder=space, sources=names)
+        if not _says_the_same(old, change, names):
+            publish(library, old, change, encoder=space, sources=names)
         work.clear()
     finally:
         discard_strays(library)
@@ -203,13 +204,13 @@ def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> Generation:
     try:
         manifest = read_manifest(library)
     except LibraryMissing:
-        return Generation()
+        return Generation(library)
     except LibraryDamaged:
         if rebuild:
-            return Generation()
+            return Generation(library)
         raise
     if rebuild:
-        return Generation(next_id=manifest.next_id)
+        return Generation(library, next_id=manifest.next_id)
     if manifest.fingerprint != encoder.fingerprint:
         raise mismatch(library, manifest, encoder)
     return read_generation(library, manifest)
@@ -224,6 +225,18 @@ def _is_as_before(old: Generation, changes: Changes, sources: Sequence[str], met
         and len(changes.still_broken) == len(old.skipped.broken)
         and tuple(sources) == old.manifest.sources
         and metadata_digest == old.manifest.metadata_digest
+    )
+
+
+def _says_the_same(old: Generation, change: Change, sources: Sequence[str]) -> bool:
+    """Whether a generation with this change would be the old one: files were read again, and are as they were."""
+    return (
+        old.manifest is not None
+        and not len(change.rows)
+        and not change.gone
+        and change.skipped == old.skipped
+        and tuple(sources) == old.manifest.sources
+        and change.metadata_digest == old.manifest.metadata_digest
     )
 
 
@@ -259,7 +272,7 @@ def _remaining_sources(library: Path, manifest: Manifest) -> list[Path]:
     missing = {str(source) for source in sources if not source.exists()}
     if missing:
         # A folder that is not there stays among them, and is an error.
-        missing &= set(read_generation(library, manifest).column("path"))
+        missing &= read_generation(library, manifest).stamps().keys()
     return [source for source in sources if str(source) not in missing]
 
 

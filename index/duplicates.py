@@ -18,8 +18,6 @@ from .likeness import alike
 if TYPE_CHECKING:
     import numpy as np
 
-DUPLICATES = "duplicates-"
-
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -51,25 +49,25 @@ def group(
     import numpy as np
 
     contents, first, counts = np.unique(vector_ids, return_index=True, return_counts=True)
-    whole, broken = _sort_out(before, dict(zip(image_ids.tolist(), vector_ids.tolist(), strict=True)))
+    whole, broken = _sort_out(before, dict(zip(image_ids.tolist(), vector_ids.tolist(), strict=True)) if before else {})
     fresh = (contents >= known_below) | np.isin(contents, np.fromiter(broken, np.int64, len(broken)))
-    has_hash = np.array([bool(hashes[row]) for row in first], bool)
-    values = np.array([int(hashes[row], 16) for row in first[has_hash]], np.uint64)
+    digits = [hashes[row] for row in first.tolist()]
+    has_hash = np.array(list(map(bool, digits)), bool)
+    values = np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64)
     links = [link for members in whole for link in pairwise(members)]
     if fresh[has_hash].any():
         links += alike(contents[has_hash], values, fresh[has_hash], vectors)
     roots = _roots(links)
-    together: dict[int, list[int]] = defaultdict(list)
-    copied = set(contents[counts > 1].tolist())
-    for image_id, vector_id in zip(image_ids.tolist(), vector_ids.tolist(), strict=True):
-        if vector_id in roots or vector_id in copied:
-            together[roots.get(vector_id, vector_id)].append(image_id)
-    vector_of = dict(zip(image_ids.tolist(), vector_ids.tolist(), strict=True)) if together else {}
+    grouped = np.union1d(np.fromiter(roots, np.int64, len(roots)), contents[counts > 1])
+    there = np.isin(vector_ids, grouped)
+    together: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for image_id, vector_id in zip(image_ids[there].tolist(), vector_ids[there].tolist(), strict=True):
+        together[roots.get(vector_id, vector_id)].append((image_id, vector_id))
     return {
-        image_id: Member(min(members), vector_of[image_id])
+        image_id: Member(min(members)[0], vector_id)
         for members in together.values()
         if len(members) > 1
-        for image_id in members
+        for image_id, vector_id in members
     }
 
 

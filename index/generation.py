@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from .catalogue import read_rows
-from .duplicates import DUPLICATES, Member, read_groups
+from .duplicates import Member, read_groups
+from .folder import CATALOGUE, DUPLICATES, INDEX, SKIPPED, VECTORS, part_paths
 from .manifest import check_parts, damaged
 from .records import Manifest
 from .work import Contents
 
-CATALOGUE = "catalogue/"
-VECTORS = "vectors/"
-SKIPPED = "skipped-"
 # Besides the texts that people and files say: what a build must know of a picture to see what changed.
 _KNOWN = ("id", "path", "size", "mtime_ns", "hash", "width", "height", "perceptual_hash", "vector_id")
 
@@ -30,22 +28,37 @@ class Skipped:
     notices: list[tuple[str, str]] = field(default_factory=list)  # metadata file, what is odd
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Generation:
     """The pictures of a library, or none of a library that is to be."""
 
+    library: Path
     manifest: Manifest | None = None
-    rows: Any = None  # Arrow table of _KNOWN, by id
     skipped: Skipped = field(default_factory=Skipped)
     groups: dict[int, Member] = field(default_factory=dict)  # by picture, of those that have one
     next_id: int = 1
 
+    @cached_property
+    def rows(self) -> Any:
+        """An Arrow table of what a build must know of each picture, by id; read when something changed.
+
+        Raises:
+            LibraryDamaged: a file of the catalogue cannot be read.
+        """
+        return self._read(_KNOWN)
+
     def __len__(self) -> int:
-        return 0 if self.rows is None else len(self.rows)
+        return self.manifest.count if self.manifest else 0
 
     def column(self, name: str) -> list[Any]:
         """A column of the rows."""
-        return [] if self.rows is None else self.rows[name].to_pylist()
+        return _to_list(self.rows[name])
+
+    def stamps(self) -> dict[str, tuple[int, int]]:
+        """The pictures' paths to (size, mtime_ns)."""
+        rows = self._read(("path", "size", "mtime_ns"))
+        stamps = zip(_to_list(rows["size"]), _to_list(rows["mtime_ns"]), strict=True)
+        return dict(zip(_to_list(rows["path"]), stamps, strict=True))
 
     def contents(self) -> Contents:
         """What is known of the pictures' contents."""
@@ -54,6 +67,21 @@ class Generation:
         for row in zip(*map(self.column, names), strict=True):
             contents.add(*row)
         return contents
+
+    def _read(self, columns: Sequence[str]) -> Any:
+        paths = part_paths(self.library, self.manifest, CATALOGUE) if self.manifest else []
+        try:
+            rows = read_rows(paths, columns)
+        except (OSError, ValueError) as exc:
+            raise damaged(self.library, "its catalogue cannot be read") from exc
+        if len(rows) != len(self):
+            raise damaged(self.library, "its catalogue and manifest disagree")
+        return rows
+
+
+def _to_list(column: Any) -> list[Any]:
+    # By way of NumPy: five times as fast as Arrow's own conversion.
+    return column.to_numpy().tolist()
 
 
 def read_generation(library: Path, manifest: Manifest) -> Generation:
@@ -64,21 +92,25 @@ def read_generation(library: Path, manifest: Manifest) -> Generation:
     Raises:
         LibraryDamaged: a part is gone, was changed or cannot be read.
     """
-    check_parts(library, manifest, digest=lambda name: not name.startswith((VECTORS, "index-")))
+    check_parts(library, manifest, digest=lambda name: not name.startswith((VECTORS, INDEX)))
     try:
-        rows = read_rows(part_paths(library, manifest, CATALOGUE), _KNOWN)
         skipped = _read_skipped(part_paths(library, manifest, SKIPPED))
         groups = read_groups(part_paths(library, manifest, DUPLICATES))
     except (OSError, ValueError) as exc:
-        raise damaged(library, "its catalogue cannot be read") from exc
-    if len(rows) != manifest.count:
-        raise damaged(library, "its catalogue and manifest disagree")
-    return Generation(manifest, rows, skipped, groups, manifest.next_id)
+        raise damaged(library, "its lists of skipped files and duplicates cannot be read") from exc
+    return Generation(library, manifest, skipped, groups, manifest.next_id)
 
 
-def part_paths(library: Path, manifest: Manifest, kind: str) -> list[Path]:
-    """The parts whose names begin so, older ones first."""
-    return [library / name for name in sorted(manifest.parts) if name.startswith(kind)]
+def count_broken(library: Path, manifest: Manifest) -> int:
+    """How many files a build remembers as broken.
+
+    Raises:
+        LibraryDamaged: the part that holds them cannot be read.
+    """
+    try:
+        return len(_read_skipped(part_paths(library, manifest, SKIPPED)).broken)
+    except (OSError, ValueError) as exc:
+        raise damaged(library, "its list of skipped files cannot be read") from exc
 
 
 def skipped_table(skipped: Skipped) -> Any:

@@ -86,13 +86,19 @@ def write_manifest(library: Path, manifest: Manifest) -> None:
     write_whole(library / MANIFEST_NAME, (text + "\n").encode())
 
 
-def check_parts(library: Path, manifest: Manifest, *, digest: Callable[[str], bool] = lambda name: True) -> None:
+def check_parts(
+    library: Path, manifest: Manifest, *, digest: Callable[[str], bool] = lambda name: True, ignore: str | None = None
+) -> None:
     """Compare every part with its size, and those for whose name digest is true with their digest.
+
+    Parts whose names begin with ignore are not looked at.
 
     Raises:
         LibraryDamaged: a part is gone or differs; the message names it.
     """
     for name in manifest.parts:
+        if ignore is not None and name.startswith(ignore):
+            continue
         fault = part_fault(library, manifest, name, digest=digest(name))
         if fault:
             raise damaged(library, f"its part {name} {fault}")

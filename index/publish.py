@@ -8,35 +8,27 @@ was written beside the first part is more than SHARE of the library, everything 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .atomic import TEMPORARY_SUFFIX, digest_file, whole_file, write_whole
+from .atomic import digest_file, whole_file, write_whole
 from .catalogue import concat_tables, read_rows, tombstones, without
-from .duplicates import DUPLICATES, group, groups_table
-from .errors import LibraryDamaged, LibraryMissing
-from .generation import CATALOGUE, SKIPPED, VECTORS, Generation, Skipped, part_paths, skipped_table
-from .lock import HOLDER_NAME, LOCK_NAME
-from .manifest import MANIFEST_NAME, VERSION, damaged, read_manifest, write_manifest
+from .duplicates import group, groups_table
+from .folder import CATALOGUE, DUPLICATES, INDEX, SKIPPED, VECTORS, last_generation, part_number, part_paths
+from .generation import Generation, Skipped, skipped_table
+from .manifest import VERSION, damaged, write_manifest
 from .records import Manifest
 from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
-from .vectors import VectorIndex, new_index, read_index
-from .work import WORK_NAME
+from .vectors import new_index
 
 if TYPE_CHECKING:
     import numpy as np
 
-SKIPPED_NAME = "skipped.log"
-INDEX = "index-"
 # Up to so many pictures everything is written anew each time: 10,000 x 512 take a third of a second.
 WHOLE_UP_TO = 10_000
 SHARE = 0.2
-_PART = re.compile(r"(?:catalogue/|vectors/|index-|duplicates-|skipped-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
-_OURS = {"catalogue", "vectors", WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, LOCK_NAME, HOLDER_NAME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +64,14 @@ def publish(
     """
     import numpy as np
 
-    number = _last_generation(library) + 1
+    number = last_generation(library) + 1
     live = _live(old, change)
     vector_ids = live["vector_id"].to_numpy()
     wanted = np.unique(vector_ids)
     taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole)
-    kept = {} if old.manifest is None else {n: d for n, d in old.manifest.parts.items() if _number(n) not in taken_in}
+    kept = (
+        {} if old.manifest is None else {n: d for n, d in old.manifest.parts.items() if part_number(n) not in taken_in}
+    )
     sizes = {} if old.manifest is None else {name: old.manifest.sizes[name] for name in kept}
     written: dict[str, tuple[str, int]] = {}
     first = not any(name.startswith(CATALOGUE) for name in kept)
@@ -107,7 +101,7 @@ def publish(
     groups = group(
         live["id"].to_numpy(),
         vector_ids,
-        live["perceptual_hash"].to_pylist(),
+        live["perceptual_hash"].to_numpy().tolist(),
         before=old.groups,
         known_below=old.manifest.next_vector_id if old.manifest else 0,
         vectors=lambda ids: _vectors_of(library, vector_parts, ids, encoder.dimension),
@@ -151,13 +145,13 @@ def _taken_in(library: Path, old: Generation, new: int, live: int, *, whole: boo
     import pyarrow.parquet as pq
 
     counts = {
-        _number(path.relative_to(library).as_posix()): pq.read_metadata(path).num_rows
+        part_number(path.relative_to(library).as_posix()): pq.read_metadata(path).num_rows
         for path in part_paths(library, old.manifest, CATALOGUE)
     }
     base = min(counts)
     beside = sum(count for number, count in counts.items() if number != base) + new
     if whole or live <= WHOLE_UP_TO or beside > SHARE * live:
-        return {_number(name) for name in old.manifest.parts}
+        return {part_number(name) for name in old.manifest.parts}
     taken_in: set[int] = set()
     for number in sorted(counts.keys() - {base}, reverse=True):
         if counts[number] > new:
@@ -173,7 +167,7 @@ def _merged_rows(library: Path, old: Generation, change: Change, taken_in: Colle
     if not first:
         tables.append(tombstones(change.gone))
     if taken_in and old.manifest is not None:
-        names = [name for name in old.manifest.parts if name.startswith(CATALOGUE) and _number(name) in taken_in]
+        names = [name for name in old.manifest.parts if name.startswith(CATALOGUE) and part_number(name) in taken_in]
         paths = [library / name for name in sorted(names)]
         rows = without(read_rows(paths, tombstones=not first), change.gone, change.rows["id"])
         tables.insert(0, rows)
@@ -189,7 +183,7 @@ def _merged_vectors(
 
     if old.manifest is not None:
         for name in sorted(old.manifest.parts):
-            if not name.startswith(VECTORS) or _number(name) not in taken_in:
+            if not name.startswith(VECTORS) or part_number(name) not in taken_in:
                 continue
             try:
                 # What is wrong with a part must not get a new digest.
@@ -216,102 +210,3 @@ def _vectors_of(library: Path, names: Sequence[str], ids: np.ndarray, dimension:
 def _write_table(path: Path, table: Any) -> tuple[str, int]:
     data = parquet_bytes(table)
     return write_whole(path, data), len(data)
-
-
-def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_ids: np.ndarray) -> VectorIndex:
-    """The index of these pictures, ids ascending: its file, and the vectors of later parts.
-
-    Raises:
-        LibraryDamaged: they cannot be read, or do not hold a picture's vector.
-    """
-    files = part_paths(library, manifest, INDEX)
-    if len(files) != 1:
-        raise damaged(library, "its manifest names no index, or two")
-    path = files[0]
-    later = [
-        library / name
-        for name in sorted(manifest.parts)
-        if name.startswith(VECTORS) and _number(name) > _number(path.name)
-    ]
-    try:
-        index = read_index(path)
-        if index.dimension != manifest.dimension:
-            raise ValueError(f"{path} has vectors of another dimension")
-        for ids, vectors in read_chunks(later, manifest.dimension):
-            index.add(ids, vectors)
-        return index.of_pictures(image_ids, vector_ids)
-    except (OSError, ValueError) as exc:
-        raise damaged(library, f"its part {path.name} cannot be read, or lacks vectors of its catalogue") from exc
-
-
-def discard_strays(library: Path) -> None:
-    """Delete the parts that the manifest does not name: of older generations, and of builds that did not end."""
-    try:
-        kept: Collection[str] = read_manifest(library).parts
-    except LibraryMissing:
-        kept = ()
-    except LibraryDamaged:
-        return  # what cannot be told apart is left for `--rebuild`
-    for path in _part_files(library):
-        if path.relative_to(library).as_posix() not in kept:
-            with suppress(OSError):
-                path.unlink()
-    for folder in ("catalogue", "vectors"):
-        with suppress(OSError):
-            (library / folder).rmdir()  # only where a first build left them empty
-
-
-def write_skipped(library: Path, skipped: Sequence[tuple[Path, str]]) -> None:
-    """Write LIBRARY/skipped.log, a line each: path, tab, reason; none when nothing was skipped.
-
-    Raises:
-        WriteFailed: the disk refused.
-    """
-    log = library / SKIPPED_NAME
-    if skipped:
-        lines = [f"{_one_line(str(path))}\t{_one_line(reason)}\n" for path, reason in skipped]
-        write_whole(log, "".join(lines).encode("utf-8", "backslashreplace"))
-    else:
-        with suppress(OSError):
-            log.unlink(missing_ok=True)
-
-
-def is_ours(library: Path) -> bool:
-    """Whether a folder is a library, one begun, or empty: a build never writes among other things.
-
-    Raises:
-        OSError: it cannot be listed, or is a file.
-    """
-    names = {path.name for path in library.iterdir()}
-    return MANIFEST_NAME in names or all(
-        name.removesuffix(TEMPORARY_SUFFIX) in _OURS or _PART.fullmatch(name.removesuffix(TEMPORARY_SUFFIX))
-        for name in names
-    )
-
-
-def _part_files(library: Path) -> list[Path]:
-    """The files that have a part's name, whole or not; no other file is ever deleted."""
-    patterns = ("catalogue/*", "vectors/*", "index-*", "duplicates-*", "skipped-*")
-    paths = (path for pattern in patterns for path in library.glob(pattern))
-    return [path for path in paths if _match_part(library, path)]
-
-
-def _match_part(library: Path, path: Path) -> re.Match[str] | None:
-    return _PART.fullmatch(path.relative_to(library).as_posix().removesuffix(TEMPORARY_SUFFIX))
-
-
-def _number(name: str) -> int:
-    """The generation that wrote a part."""
-    match = _PART.fullmatch(name)
-    assert match, name
-    return int(match[1])
-
-
-def _last_generation(library: Path) -> int:
-    """The highest number on any part, so that no file of a generation in use is ever overwritten."""
-    matches = (_match_part(library, path) for path in _part_files(library))
-    return max((int(match[1]) for match in matches if match), default=0)
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", 
 class Found(NamedTuple):
     """A file that counts as a picture, not yet opened."""
 
-    location: str  # its absolute path, as text: for 100,000 files a Path each costs as much as the walk
+    location: str  # its absolute path
     size: int  # bytes
     mtime_ns: int
 
@@ -32,7 +32,8 @@ class Found(NamedTuple):
 class Scan:
     """Everything that a walk met."""
 
-    pictures: list[Found] = field(default_factory=list)  # by path, each once
+    # Path to (size, mtime_ns). Text and plain tuples: a Path each costs ten times as much as the walk.
+    pictures: dict[str, tuple[int, int]] = field(default_factory=dict)
     metadata_files: list[Path] = field(default_factory=list)  # a folder before the folders in it
     skipped: list[tuple[Path, str]] = field(default_factory=list)  # pictures by name that are no files, with the reason
     unread_folders: list[tuple[Path, str]] = field(default_factory=list)
@@ -66,16 +67,12 @@ def scan(sources: Sequence[Path]) -> Scan:
     metadata_files: set[str] = set()
     for source in absolute:
         if not os.path.isdir(source):  # noqa: PTH112
-            _take(source, lambda source=source: os.stat(source), result)  # noqa: PTH116
+            _take(source, result)
             beside = os.path.join(os.path.dirname(source), METADATA_NAME)  # noqa: PTH118, PTH120
             if os.path.isfile(beside):  # noqa: PTH113
                 metadata_files.add(beside)
     _walk([source for source in absolute if os.path.isdir(source)], result, metadata_files)  # noqa: PTH112
-    result.pictures.sort()
-    if len(absolute) > 1:
-        # A picture that is named may lie in a folder that is named too.
-        result.pictures = list(dict.fromkeys(result.pictures))
-        result.skipped = list(dict.fromkeys(result.skipped))
+    result.skipped = list(dict.fromkeys(result.skipped))  # one that is named may lie in a folder that is named too
     result.metadata_files = sorted(map(Path, metadata_files), key=lambda path: (len(path.parts), path))
     if not result.pictures:
         raise _no_pictures(absolute, result)
@@ -83,37 +80,37 @@ def scan(sources: Sequence[Path]) -> Scan:
 
 
 def compare(
-    found: Iterable[Found],
+    found: Mapping[str, tuple[int, int]],
     known: Mapping[str, tuple[int, int]],
     broken: Mapping[str, tuple[int, int]],
     *,
     unread_folders: Iterable[Path],
 ) -> Changes:
-    """Tell apart what stayed as it was, what must be read, and what is gone.
+    """Tell apart what stayed as it was, what must be read, and what is gone; what must be read by path.
 
     A picture is unchanged when its path, size and modification time are.
 
     Args:
-        found: the pictures of a scan.
-        known: path to (size, mtime_ns) of the pictures in the library.
-        broken: the same of those that could not be read.
+        found: the pictures of a scan, path to (size, mtime_ns).
+        known: those of the library.
+        broken: the files that could not be read.
         unread_folders: of the scan.
     """
+    if found == known:
+        return Changes(list(found), [], [], [], [])
     unread = tuple(os.path.join(folder, "") for folder in unread_folders)  # noqa: PTH118
     changes = Changes([], [], [], [], [])
-    seen: set[str] = set()
-    for file in found:
-        location, size, mtime_ns = file
-        seen.add(location)
-        if known.get(location) == (size, mtime_ns):
+    for location, stamp in found.items():
+        if known.get(location) == stamp:
             changes.unchanged.append(location)
-        elif broken.get(location) == (size, mtime_ns):
-            changes.still_broken.append(file)
+        elif broken.get(location) == stamp:
+            changes.still_broken.append(Found(location, *stamp))
         else:
-            changes.to_read.append(file)
+            changes.to_read.append(Found(location, *stamp))
     for location in known:
-        if location not in seen:
+        if location not in found:
             (changes.unseen if location.startswith(unread) else changes.gone).append(location)
+    changes.to_read.sort()
     return changes
 
 
@@ -130,22 +127,35 @@ def _walk(sources: Sequence[str], result: Scan, metadata_files: set[str]) -> Non
                 continue
             walked.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                entries = list(listing)
         except OSError as exc:
             result.unread_folders.append((Path(folder), f"the folder cannot be read: {exc.strerror}"))
             continue
+        in_text = folder.isascii()
         below: list[str] = []
+        links: list[str] = []
         for entry in entries:
             name = entry.name
             if name[0] == ".":
                 continue
+            if name[name.rfind(".") :].lower() in PICTURE_SUFFIXES:
+                # Nearly every entry of a picture folder comes by here: no call more than the two that it needs.
+                try:
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode) and in_text and name.isascii():
+                        result.pictures[entry.path] = status.st_size, status.st_mtime_ns
+                        continue
+                except OSError:
+                    pass
+                if not _is_folder(entry):
+                    _take(entry.path, result)
+                    continue
             if _is_folder(entry):
-                (linked if entry.is_symlink() else below).append(entry.path)
+                (links if entry.is_symlink() else below).append(entry.path)
             elif name == METADATA_NAME:
                 metadata_files.add(entry.path)
-            elif name[name.rfind(".") :].lower() in PICTURE_SUFFIXES:
-                _take(entry.path, entry.stat, result)
-        folders.extend(reversed(below))
+        linked.extend(sorted(links))
+        folders.extend(sorted(below, reverse=True))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -155,10 +165,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False  # a link that leads in a circle
 
 
-def _take(location: str, ask: Callable[[], os.stat_result], result: Scan) -> None:
+def _take(location: str, result: Scan) -> None:
+    """Take a file, or say why not."""
     try:
         location.encode()
-        status = ask()
+        status = os.stat(location)  # noqa: PTH116
     except UnicodeEncodeError:
         result.skipped.append((Path(location), "the file name is not valid text"))
         return
@@ -166,10 +177,10 @@ def _take(location: str, ask: Callable[[], os.stat_result], result: Scan) -> Non
         reason = "a link that leads nowhere" if os.path.islink(location) else exc.strerror or "cannot be read"  # noqa: PTH114
         result.skipped.append((Path(location), reason))
         return
-    if not stat.S_ISREG(status.st_mode):
+    if stat.S_ISREG(status.st_mode):
+        result.pictures[location] = status.st_size, status.st_mtime_ns
+    else:
         result.skipped.append((Path(location), "not an ordinary file"))
-        return
-    result.pictures.append(Found(location, status.st_size, status.st_mtime_ns))
 
 
 def _no_pictures(sources: Sequence[str], result: Scan) -> SourceMissing:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from limner.index.errors import SourceMissing
-from limner.index.scan import Found, compare, scan
+from limner.index.scan import Scan, compare, scan
 
 
 def _touch(path: Path, data: bytes = b"x") -> Path:
@@ -16,12 +16,16 @@ def _touch(path: Path, data: bytes = b"x") -> Path:
     return path
 
 
+def _paths(result: Scan) -> list[Path]:
+    return sorted(map(Path, result.pictures))
+
+
 def test_scan_finds_pictures_below_folders_in_order(tmp_path: Path) -> None:
     names = ["a/2.JPG", "a/1.webp", "b/deep/er/3.tiff", "0.avif"]
     for name in names:
         _touch(tmp_path / name)
     _touch(tmp_path / "notes.txt")
-    assert [found.path for found in scan([tmp_path]).pictures] == sorted(tmp_path / name for name in names)
+    assert _paths(scan([tmp_path])) == sorted(tmp_path / name for name in names)
 
 
 def test_scan_passes_over_hidden_files_and_folders(tmp_path: Path) -> None:
@@ -29,14 +33,14 @@ def test_scan_passes_over_hidden_files_and_folders(tmp_path: Path) -> None:
     _touch(tmp_path / "._seen.jpg")
     _touch(tmp_path / ".trash" / "old.jpg")
     result = scan([tmp_path])
-    assert [found.path.name for found in result.pictures] == ["seen.jpg"]
+    assert [path.name for path in _paths(result)] == ["seen.jpg"]
     assert not result.skipped
 
 
 def test_scan_takes_named_file_whatever_its_suffix(tmp_path: Path) -> None:
     path = _touch(tmp_path / "scan.001")
     _touch(tmp_path / "other.jpg")
-    assert [found.path for found in scan([path]).pictures] == [path]
+    assert _paths(scan([path])) == [path]
 
 
 def test_scan_survives_link_loop_and_prefers_real_paths(tmp_path: Path) -> None:
@@ -45,7 +49,7 @@ def test_scan_survives_link_loop_and_prefers_real_paths(tmp_path: Path) -> None:
     (tmp_path / "z" / "up").symlink_to(tmp_path)
     (tmp_path / "z" / "circle.png").symlink_to(tmp_path / "z" / "circle.png")
     result = scan([tmp_path])
-    assert [found.path for found in result.pictures] == [tmp_path / "z" / "1.png"]
+    assert _paths(result) == [tmp_path / "z" / "1.png"]
     assert [path.name for path, _ in result.skipped] == ["circle.png"]
 
 
@@ -108,23 +112,23 @@ def test_scan_refuses_folder_without_pictures(tmp_path: Path) -> None:
 
 def test_compare_tells_unchanged_changed_new_and_gone_apart() -> None:
     known = {"/p/same.png": (1, 1), "/p/touched.png": (1, 1), "/p/gone.png": (1, 1)}
-    found = [Found("/p/same.png", 1, 1), Found("/p/touched.png", 1, 2), Found("/p/new.png", 1, 1)]
+    found = {"/p/touched.png": (1, 2), "/p/same.png": (1, 1), "/p/new.png": (1, 1)}
     changes = compare(found, known, {}, unread_folders=[])
     assert changes.unchanged == ["/p/same.png"]
-    assert [file.path.name for file in changes.to_read] == ["touched.png", "new.png"]
+    assert [file.path.name for file in changes.to_read] == ["new.png", "touched.png"]
     assert changes.gone == ["/p/gone.png"]
 
 
 def test_compare_keeps_what_lies_in_unread_folder() -> None:
     known = {"/p/closed/deep/1.png": (1, 1), "/p/closed-not.png": (1, 1), "/p/2.png": (1, 1)}
-    changes = compare([], known, {}, unread_folders=[Path("/p/closed")])
+    changes = compare({}, known, {}, unread_folders=[Path("/p/closed")])
     assert changes.unseen == ["/p/closed/deep/1.png"]
     assert changes.gone == ["/p/closed-not.png", "/p/2.png"]
 
 
 def test_compare_reads_a_broken_file_again_when_it_changed() -> None:
     broken = {"/p/still.png": (1, 1), "/p/grown.png": (1, 1), "/p/gone.png": (1, 1)}
-    found = [Found("/p/still.png", 1, 1), Found("/p/grown.png", 2, 1)]
+    found = {"/p/still.png": (1, 1), "/p/grown.png": (2, 1)}
     changes = compare(found, {}, broken, unread_folders=[])
     assert [file.location for file in changes.still_broken] == ["/p/still.png"]
     assert [file.location for file in changes.to_read] == ["/p/grown.png"]
