@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import describe, options, terminal
+from . import describe, options, terminal, upkeep
 from .wiring import encoder_name, library_folder, wiring_of
 
 if TYPE_CHECKING:
@@ -171,7 +171,11 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     settings = load_settings({"library": library})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
     manifest = opened.manifest
+    from ..index.generation import count_broken
+
     said = _said(opened.records())
+    broken = count_broken(opened.folder, manifest)
+    groups = opened.groups()
     if as_json:
         terminal.print_json(
             {
@@ -184,6 +188,9 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
                 "generation": manifest.generation,
                 "sources": list(manifest.sources),
                 "said": said,
+                "broken": broken,
+                "duplicates": sum(map(len, groups)) - len(groups),
+                "bytes": sum(manifest.sizes.values()),
             }
         )
         return
@@ -191,6 +198,11 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     console.print(f"{terminal.clean(opened.folder)}: {_pictures(manifest.count)}")
     console.print(f"encoder     {terminal.clean(manifest.encoder)}, {manifest.dimension} numbers a picture")
     console.print(f"generation  {manifest.generation}")
+    console.print(f"size        {sum(manifest.sizes.values()) / 1e6:.1f} MB in {len(manifest.parts)} parts")
+    if broken:
+        console.print(f"broken      {broken} file{'' if broken == 1 else 's'}, not tried again until they change")
+    if groups:
+        console.print(f"duplicates  {sum(map(len, groups))} pictures in {len(groups)} groups")
     for source in manifest.sources:
         console.print(f"source      {terminal.clean(source)}")
     console.print(f"said        {', '.join(f'{what} of {number}' for what, number in said.items())}")
@@ -207,6 +219,11 @@ def _said(records: list[ImageRecord]) -> dict[str, int]:
         "position": sum(record.latitude is not None for record in records),
         "described_by": sum(bool(record.described_by) for record in records),
     }
+
+
+app.command("duplicates")(upkeep.duplicates)
+app.command("verify")(upkeep.verify)
+app.command("compact")(upkeep.compact)
 
 
 def _pictures(count: int) -> str:
@@ -259,7 +276,7 @@ def _show_hits(hits: list[Hit]) -> None:
 
 
 def _show_summary(library: Path, summary: BuildSummary, *, as_json: bool) -> None:
-    from ..index.publish import SKIPPED_NAME
+    from ..index.folder import SKIPPED_NAME
 
     count = summary.indexed + summary.unchanged + summary.moved
     log = library.absolute() / SKIPPED_NAME if summary.skipped or summary.notices else None

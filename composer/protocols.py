@@ -67,3 +67,7 @@ class ImageSearch(Protocol):
     def search(self, text: str, m: int, *, exclude: Collection[int] = ()) -> list[Hit]:
         """The m pictures nearest to text, best first, without those whose ids are excluded."""
         ...
+
+    def duplicates(self, image_id: int) -> Collection[int]:
+        """The ids of the pictures that are this one again, exactly or nearly; of all of them an article shows one."""
+        ...

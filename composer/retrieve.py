@@ -12,9 +12,12 @@ from .protocols import ImageSearch
 def retrieve(spot: Spot, library: ImageSearch, m: int, *, used: Collection[Hit]) -> Candidates:
     """The m pictures nearest to the spot's caption that are still on the disk and not in the article yet.
 
-    A copy of a picture that is in the article counts as that picture; so does a second copy among the candidates.
+    A picture that is the same again as one in the article, exactly or nearly, counts as that one; so does one that is
+    the same again as a candidate. Of such a group the nearest that is still on the disk is offered.
     """
-    excluded = {hit.image.id for hit in used}
+    excluded: set[int] = set()
+    for hit in used:
+        excluded.update((hit.image.id, *library.duplicates(hit.image.id)))
     hashes = {hit.image.hash for hit in used}
     hits: list[Hit] = []
     while len(hits) < m:
@@ -22,8 +25,12 @@ def retrieve(spot: Spot, library: ImageSearch, m: int, *, used: Collection[Hit])
         if not found:
             break
         for hit in found:
+            if hit.image.id in excluded:
+                continue
             excluded.add(hit.image.id)
             if hit.image.hash not in hashes and hit.image.path.is_file():
+                # A library of another day may have given the article its first copy: then only the hash tells.
                 hashes.add(hit.image.hash)
+                excluded.update(library.duplicates(hit.image.id))
                 hits.append(hit)
     return Candidates(spot, tuple(hits))

@@ -1,4 +1,8 @@
-"""All SQL: the records of a library, in Parquet on disk and in DuckDB's memory while they are read."""
+"""All SQL: the records of a library, in Parquet on disk and in DuckDB's memory while they are read.
+
+A catalogue is one file or several. A row counts unless a later file has a row of the same id; a row whose `status` is
+`gone` is a tombstone and says that the picture of this id is no longer there.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from .records import ImageRecord
-from .vectors import parquet_bytes
 
 # One a field of ImageRecord, in its order, with its Arrow type.
 _COLUMNS = {
@@ -33,17 +36,12 @@ _COLUMNS = {
     "described_by": "string",
     "described": "list",
     "embedded": "string",
+    "perceptual_hash": "string",
+    "vector_id": "int64",
 }
-# What stands for a column that a catalogue of format 1 does not have; every other column must be there.
-_SINCE_FORMAT_2 = {
-    "licence_url": "''",
-    "taken_at": "NULL::TIMESTAMP",
-    "latitude": "NULL::DOUBLE",
-    "longitude": "NULL::DOUBLE",
-    "described_by": "''",
-    "described": "[]::VARCHAR[]",
-    "embedded": "NULL::VARCHAR",
-}
+STATUS = "status"
+HERE, GONE = "here", "gone"
+ALL = (*_COLUMNS, STATUS)
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM records"
 
 
@@ -56,7 +54,7 @@ class Catalogue:
 
     @classmethod
     def open(cls, paths: Sequence[Path]) -> Catalogue:
-        """Read the catalogue's files.
+        """Read the catalogue's files, older ones first.
 
         Raises:
             OSError: a file is not there.
@@ -64,21 +62,11 @@ class Catalogue:
         """
         import duckdb
 
+        rows = read_rows(paths)
         connection = duckdb.connect(":memory:")
-        files = [[str(path) for path in paths]]
-        try:
-            there = {row[0] for row in connection.execute("DESCRIBE FROM read_parquet(?)", files).fetchall()}
-            wanted = (
-                f"{_SINCE_FORMAT_2[name]} AS {name}" if name in _SINCE_FORMAT_2.keys() - there else name
-                for name in _COLUMNS
-            )
-            connection.execute(f"CREATE TABLE records AS SELECT {', '.join(wanted)} FROM read_parquet(?)", files)
-        except duckdb.IOException as exc:
-            connection.close()
-            raise FileNotFoundError(str(exc)) from exc
-        except duckdb.Error as exc:
-            connection.close()
-            raise ValueError(f"not a catalogue: {exc}") from exc
+        connection.register("rows", rows)
+        connection.execute(f"CREATE TABLE records AS SELECT {', '.join(_COLUMNS)} FROM rows")
+        connection.unregister("rows")
         return cls(connection)
 
     def close(self) -> None:
@@ -119,6 +107,16 @@ class Catalogue:
             self._rows(f"SELECT {', '.join(_COLUMNS)} FROM ({numbered}) WHERE {wanted} ORDER BY id", [rows])
         )
 
+    def vector_ids(self) -> tuple[Any, Any]:
+        """(n,) int64 the ids of the pictures, ascending, and (n,) int64 the ids of their vectors."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            columns = cursor.execute("SELECT id, vector_id FROM records ORDER BY id").fetchnumpy()
+        finally:
+            cursor.close()
+        return columns["id"], columns["vector_id"]
+
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         # A DuckDB connection serves one thread at a time; a cursor of it has a state of its own.
         with self._lock:
@@ -129,18 +127,96 @@ class Catalogue:
             cursor.close()
 
 
-def catalogue_bytes(records: Iterable[ImageRecord]) -> bytes:
-    """Records as the bytes of a Parquet file, one row a picture."""
+def read_rows(paths: Sequence[Path], columns: Sequence[str] = ALL, *, tombstones: bool = False) -> Any:
+    """An Arrow table of the rows that count in these files, older files first, by id.
+
+    With tombstones those are rows too.
+
+    Raises:
+        OSError: a file is not there.
+        ValueError: a file is not a catalogue.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    asked = list(dict.fromkeys(["id", *columns, STATUS]))
+    tables: list[pa.Table] = []
+    later = pa.array([], pa.int64())
+    for path in reversed(paths):
+        try:
+            with pq.ParquetFile(path) as file:
+                table = file.read(asked)
+            if table.column_names != asked:
+                table = table.select(asked)
+        except (pa.ArrowException, KeyError) as exc:
+            raise ValueError(f"not a catalogue: {path}: {exc}") from exc
+        ids = table["id"].combine_chunks()
+        if len(later):
+            table = table.filter(~pc.field("id").isin(later))
+        later = pa.concat_arrays([later, ids])
+        if not tombstones:
+            table = table.filter(pc.field(STATUS) == HERE)
+        tables.append(table)
+    rows = pa.concat_tables(reversed(tables)) if tables else schema().empty_table().select(asked)
+    if len(tables) > 1:
+        rows = rows.sort_by("id")
+    return rows.select(list(columns)) if columns is not ALL else rows
+
+
+def rows_of(records: Iterable[ImageRecord]) -> Any:
+    """Records as an Arrow table, one row a picture."""
     import pyarrow as pa
 
-    schema = pa.schema(
+    rows = [{name: _to_cell(getattr(record, name)) for name in _COLUMNS} | {STATUS: HERE} for record in records]
+    return pa.Table.from_pylist(rows, schema=schema())
+
+
+def tombstones(ids: Iterable[int]) -> Any:
+    """Rows that say of these pictures that they are no longer there."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([{"id": image_id, STATUS: GONE} for image_id in ids], schema=schema())
+
+
+def without(rows: Any, *ids: Any) -> Any:
+    """The rows of an Arrow table whose `id` is in none of these lists or columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    taken = pa.chunked_array([chunk for column in ids for chunk in _chunks(column)], pa.int64())
+    return rows.filter(~pc.field("id").isin(taken.combine_chunks())) if len(taken) else rows
+
+
+def _chunks(column: Any) -> list[Any]:
+    import pyarrow as pa
+
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [pa.array(column, pa.int64())]
+
+
+def concat_tables(tables: Sequence[Any]) -> Any:
+    """The rows of several tables of `rows_of` in one."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables)
+
+
+def schema() -> Any:
+    """The columns of a catalogue's file."""
+    import pyarrow as pa
+
+    return pa.schema(
         [
             (name, pa.list_(pa.string()) if kind == "list" else pa.type_for_alias(kind))
-            for name, kind in _COLUMNS.items()
+            for name, kind in (_COLUMNS | {STATUS: "string"}).items()
         ]
     )
-    rows = [{name: _to_cell(getattr(record, name)) for name in _COLUMNS} for record in records]
-    return parquet_bytes(pa.Table.from_pylist(rows, schema=schema))
+
+
+def to_records(rows: Any) -> list[ImageRecord]:
+    """The inverse of `rows_of`."""
+    columns = (rows[name].to_pylist() for name in _COLUMNS)
+    return _to_records(zip(*columns, strict=True))
 
 
 def _to_cell(value: object) -> object:

@@ -18,6 +18,9 @@ from .packets import read_packets
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200_000_000
 ANY_SIZE = 2**63  # for pictures that a build has taken into a library, within the limits that it was given
+EMPTY = "the file is empty"
+TOO_LARGE = "above the limit of"
+NO_MEMORY = "not enough memory to decode it"
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -69,7 +72,7 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise PictureUnreadable(str(path), "not an ordinary file")
         if status.st_size > max_bytes:
-            raise PictureUnreadable(str(path), f"{status.st_size:,} bytes, above the limit of {max_bytes:,}")
+            raise PictureUnreadable(str(path), f"{status.st_size:,} bytes, {TOO_LARGE} {max_bytes:,}")
         data = path.read_bytes()
     except PermissionError as exc:
         raise PictureUnreadable(str(path), "no permission to read it") from exc
@@ -78,7 +81,7 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     except OSError as exc:
         raise PictureUnreadable(str(path), f"the file cannot be read ({exc.strerror or exc})") from exc
     if not data:
-        raise PictureUnreadable(str(path), "the file is empty")
+        raise PictureUnreadable(str(path), EMPTY)
     return data
 
 
@@ -104,7 +107,7 @@ def decode_bytes(
     with opened.image as image:
         width, height = image.size
         if width * height > max_pixels:
-            raise PictureUnreadable(name, f"{width} x {height} pixels, above the limit of {max_pixels:,} pixels")
+            raise PictureUnreadable(name, f"{width} x {height} pixels, {TOO_LARGE} {max_pixels:,} pixels")
         try:
             if target_px:
                 _draft(image, target_px)
@@ -195,7 +198,7 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _in_words(exc: BaseException) -> str:
     if isinstance(exc, MemoryError):
-        return "not enough memory to decode it"
+        return NO_MEMORY
     text = " ".join(str(exc).split())
     if "truncated" in text.lower() or isinstance(exc, EOFError):
         return "the file is cut short"

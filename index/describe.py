@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .catalogue import Catalogue
-from .descriptions import Descriptions, fill, journal, lacks_words, read_descriptions
+from .catalogue import Catalogue, rows_of
+from .descriptions import Descriptions, digest_descriptions, fill, journal, lacks_words, read_descriptions
 from .embed import Progress
 from .errors import PictureUnreadable
+from .folder import CATALOGUE, discard_strays, part_paths
+from .generation import read_generation
 from .lock import writing
-from .manifest import check_parts, damaged, read_manifest
+from .manifest import damaged, read_manifest
 from .metadata import MAX_LENGTH, clean
-from .publish import CATALOGUE, discard_strays, publish_records
+from .publish import no_change, publish, space_of
 from .records import ImageRecord, Manifest
 
 
@@ -45,7 +47,7 @@ def describe_library(
     read_manifest(library)  # before the lock, which would make files in a folder that is no library
     with writing(library):
         manifest = read_manifest(library)
-        check_parts(library, manifest)
+        old = read_generation(library, manifest)
         records = _records(library, manifest)
         known = read_descriptions(library)
         lacking = {record.hash: record for record in reversed(records) if lacks_words(record)}
@@ -54,9 +56,12 @@ def describe_library(
         try:
             _ask(wanted[:limit], library, model, say, known, summary, progress)
         finally:
-            told = [fill(record, known) for record in records]
-            if told != records:
-                publish_records(library, manifest, told)
+            told = [new for record in records if (new := fill(record, known)) != record]
+            if told:
+                change = replace(
+                    no_change(manifest, old), rows=rows_of(told), descriptions_digest=digest_descriptions(library)
+                )
+                publish(library, old, change, encoder=space_of(manifest), sources=manifest.sources)
                 discard_strays(library)
     return summary
 
@@ -94,9 +99,8 @@ def _check_unchanged(record: ImageRecord) -> None:
 
 
 def _records(library: Path, manifest: Manifest) -> list[ImageRecord]:
-    paths = [library / name for name in sorted(manifest.parts) if name.startswith(f"{CATALOGUE}/")]
     try:
-        catalogue = Catalogue.open(paths)
+        catalogue = Catalogue.open(part_paths(library, manifest, CATALOGUE))
     except (OSError, ValueError) as exc:
         raise damaged(library, "its catalogue cannot be read") from exc
     records = catalogue.records()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from .atomic import write_failed
+from .atomic import digest_file, write_failed
 from .metadata import MAX_LENGTH, clean
 from .records import ImageRecord
 
@@ -39,6 +39,14 @@ def read_descriptions(library: Path) -> Descriptions:
         if all(isinstance(value, str) for value in (digest, model, text)):
             found[digest] = (model, text)
     return found
+
+
+def digest_descriptions(library: Path) -> str:
+    """What changes with every description; empty where there is none."""
+    try:
+        return digest_file(library / DESCRIPTIONS_NAME)
+    except OSError:
+        return ""
 
 
 class Journal:

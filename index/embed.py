@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from .decode import MAX_BYTES, MAX_PIXELS, Decoded, decode_bytes, read_bytes
+from .decode import EMPTY, MAX_BYTES, MAX_PIXELS, NO_MEMORY, TOO_LARGE, Decoded, decode_bytes, read_bytes
 from .encoder import Encoder
 from .errors import PictureUnreadable
+from .likeness import perceptual_hash
 from .metadata import Metadata, to_json
 from .scan import Found
-from .work import Encoded
+from .work import Contents, Encoded
+
+NO_CONTENT = -1
 
 
 class Progress(Protocol):
@@ -28,25 +32,27 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    path: Path
     hash: str = ""
-    decoded: Decoded | None = None  # None when all is known of the content already, or it cannot be decoded
+    decoded: Decoded | None = None  # None when the content is known already, or cannot be decoded
+    perceptual_hash: str = ""
     reason: str = ""
+    lasting: bool = False  # the reason lies in the content: another try gives the same
 
 
 @dataclass(slots=True)
 class Embedded:
     """What became of the files."""
 
-    hashes: dict[Path, str] = field(default_factory=dict)  # of those whose vector is there
-    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    contents: array[int]  # for each file the number of its content, or NO_CONTENT
+    skipped: list[tuple[Found, str]] = field(default_factory=list)  # with the reason
+    broken: list[tuple[Found, str]] = field(default_factory=list)  # those of them that need no other try
 
 
 def embed(
     files: Sequence[Found],
     *,
     encoder: Encoder,
-    finished: dict[str, Encoded],
+    contents: Contents,
     keep: Callable[[Sequence[Encoded]], None],
     workers: int,
     batch_size: int,
@@ -54,38 +60,50 @@ def embed(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
 ) -> Embedded:
-    """Encode every content that is not in finished, and add it there after keep has taken its batch.
+    """Encode everything that is not in contents, and add it there after keep has taken its batch.
 
     Batches are formed in the order of the files, so a build that goes on after a kill forms the same ones. A picture
     is brought no further down than twice the encoder's side; at most 2 batches and 2 pictures a worker wait in memory.
     """
-    result = Embedded()
+    result = Embedded(array("q"))
     unfit: dict[str, str] = {}
-    pending: dict[str, Decoded] = {}
+    pending: dict[str, _Read] = {}
     done = 0
+
+    def skip(file: Found, reason: str, *, lasting: bool) -> None:
+        result.skipped.append((file, reason))
+        if lasting:
+            result.broken.append((file, reason))
+
+    def settle() -> None:
+        for number, digest in enumerate(hashes, start=len(result.contents)):
+            content = contents.find(digest) if digest else None
+            if digest and content is None:
+                skip(files[number], unfit[digest], lasting=True)
+            result.contents.append(NO_CONTENT if content is None else content)
+        hashes.clear()
 
     def flush() -> None:
         batch, reasons = _encode(pending, encoder)
         unfit.update(reasons)
         if batch:
             keep(batch)
-        finished.update((item.hash, item) for item in batch)
+        for item in batch:
+            contents.add(item.hash, item.width, item.height, item.perceptual_hash, item.embedded)
         pending.clear()
+        settle()
 
     def read_one(file: Found) -> _Read:
-        return _read(file.path, finished, encoder.image_side_px, max_pixels=max_pixels, max_bytes=max_bytes)
+        return _read(file.path, contents, encoder.image_side_px, max_pixels=max_pixels, max_bytes=max_bytes)
 
-    waiting: dict[Path, str] = {}
-    for read in _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers)):
+    hashes: list[str] = []  # of the files since the last batch; empty for those that were skipped
+    reads = _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers))
+    for file, read in zip(files, reads, strict=True):
+        hashes.append(read.hash)
         if read.reason:
-            result.skipped.append((read.path, read.reason))
-        else:
-            waiting[read.path] = read.hash
-            known = finished.get(read.hash)
-            if read.decoded and known:
-                finished[read.hash] = replace(known, embedded=to_json(read.decoded.metadata or Metadata()))
-            elif read.decoded and read.hash not in unfit:
-                pending.setdefault(read.hash, read.decoded)
+            skip(file, read.reason, lasting=read.lasting)
+        elif read.decoded and contents.find(read.hash) is None and read.hash not in unfit:
+            pending.setdefault(read.hash, read)
         if len(pending) == batch_size:
             flush()
         done += 1
@@ -93,11 +111,7 @@ def embed(
     if pending:
         flush()
         progress(done, len(files))
-    for path, digest in waiting.items():
-        if digest in finished:
-            result.hashes[path] = digest
-        else:
-            result.skipped.append((path, unfit[digest]))
+    settle()
     return result
 
 
@@ -117,33 +131,37 @@ def _read_ahead(files: Sequence[Found], read: Callable[[Found], _Read], *, worke
         pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path, finished: dict[str, Encoded], target_px: int, *, max_pixels: int, max_bytes: int) -> _Read:
+def _read(path: Path, contents: Contents, target_px: int, *, max_pixels: int, max_bytes: int) -> _Read:
     try:
         data = read_bytes(path, max_bytes=max_bytes)
-        digest = hashlib.sha256(data).hexdigest()
-        known = finished.get(digest)
-        if known and known.embedded is not None:
-            return _Read(path, digest)
-        decoded = decode_bytes(data, name=str(path), target_px=target_px, max_pixels=max_pixels, with_metadata=True)
-        return _Read(path, digest, decoded)
     except PictureUnreadable as exc:
-        return _Read(path, reason=exc.hint)
+        # A file is as large as it is; a missing permission may be given without a trace in size and time.
+        return _Read(reason=exc.hint, lasting=exc.hint == EMPTY or TOO_LARGE in exc.hint)
+    digest = hashlib.sha256(data).hexdigest()
+    if contents.find(digest) is not None:
+        return _Read(digest)
+    try:
+        decoded = decode_bytes(data, name=str(path), target_px=target_px, max_pixels=max_pixels, with_metadata=True)
+    except PictureUnreadable as exc:
+        return _Read(reason=exc.hint, lasting=exc.hint != NO_MEMORY)
+    return _Read(digest, decoded, perceptual_hash(decoded.image))
 
 
-def _encode(pending: dict[str, Decoded], encoder: Encoder) -> tuple[list[Encoded], dict[str, str]]:
+def _encode(pending: dict[str, _Read], encoder: Encoder) -> tuple[list[Encoded], dict[str, str]]:
     """One batch to float16 unit vectors, and the hashes that got none, with the reason."""
     import numpy as np
 
-    vectors = encoder.encode_images([decoded.image for decoded in pending.values()])  # (n, d) float32, unit rows
+    pictures = [read.decoded for read in pending.values() if read.decoded]
+    vectors = encoder.encode_images([picture.image for picture in pictures])  # (n, d) float32, unit rows
     assert vectors.shape == (len(pending), encoder.dimension)
     batch: list[Encoded] = []
     unfit: dict[str, str] = {}
-    for (digest, decoded), vector in zip(pending.items(), vectors, strict=True):
+    for (digest, read), picture, vector in zip(pending.items(), pictures, vectors, strict=True):
         length = float(np.linalg.norm(vector))
         if np.isfinite(length) and length > 0:
-            embedded = to_json(decoded.metadata or Metadata())
             unit = (vector / length).astype(np.float16)
-            batch.append(Encoded(digest, decoded.width, decoded.height, embedded, unit))
+            said = to_json(picture.metadata or Metadata())
+            batch.append(Encoded(digest, picture.width, picture.height, read.perceptual_hash, said, unit))
         else:
             unfit[digest] = "the encoder makes nothing of it"
     return batch, unfit

@@ -28,12 +28,23 @@ class Library:
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, catalogue: Catalogue, index: VectorIndex, device: str = "auto"
+        self,
+        folder: Path,
+        manifest: Manifest,
+        catalogue: Catalogue,
+        index: VectorIndex,
+        group_of: dict[int, int],
+        device: str = "auto",
     ) -> None:
         self._folder = folder
         self._manifest = manifest
         self._catalogue = catalogue
         self._index = index
+        self._group_of = group_of  # picture to group, of those that have one
+        members: dict[int, set[int]] = {}
+        for image_id, group in group_of.items():
+            members.setdefault(group, set()).add(image_id)
+        self._members = {group: frozenset(ids) for group, ids in members.items()}
         self._device = device
         self._encoder: Encoder | None = None
         self._encoder_lock = threading.Lock()
@@ -53,7 +64,7 @@ class Library:
         manifest = read_manifest(folder)
         while True:
             try:
-                catalogue, index = _open_parts(folder, manifest)
+                parts = _open_parts(folder, manifest)
                 break
             except LibraryDamaged:
                 # A build may have published and cleared the old parts away between the manifest and its parts.
@@ -61,7 +72,7 @@ class Library:
                 if newer.generation == manifest.generation:
                     raise
                 manifest = newer
-        library = cls(folder, manifest, catalogue, index, device)
+        library = cls(folder, manifest, *parts, device)
         if encoder is not None:
             library._accept(encoder)
         return library
@@ -132,6 +143,15 @@ class Library:
         """Return ids (n,) int64, ascending, and their unit vectors (n, d) float32."""
         return self._index.vectors()
 
+    def duplicates(self, image_id: int) -> frozenset[int]:
+        """The ids of the pictures that are this one again, exactly or nearly, without its own; mostly none."""
+        return self._members.get(self._group_of.get(image_id, 0), frozenset()) - {image_id}
+
+    def groups(self) -> list[list[ImageRecord]]:
+        """The groups of pictures that are the same one again, each by id, by their first ids."""
+        records = self._catalogue.by_ids(list(self._group_of))
+        return [[records[image_id] for image_id in sorted(self._members[key])] for key in sorted(self._members)]
+
     def _nearest(self, query: np.ndarray, m: int, exclude: Collection[int]) -> list[Hit]:
         found = self._index.search(query, m, exclude=exclude)
         records = self._catalogue.by_ids([image_id for image_id, _ in found])
@@ -144,23 +164,22 @@ class Library:
         self._encoder = encoder
 
 
-def _open_parts(folder: Path, manifest: Manifest) -> tuple[Catalogue, VectorIndex]:
+def _open_parts(folder: Path, manifest: Manifest) -> tuple[Catalogue, VectorIndex, dict[int, int]]:
     from .catalogue import Catalogue
-    from .vectors import read_index
+    from .duplicates import read_groups
+    from .folder import CATALOGUE, DUPLICATES, part_paths
+    from .index_file import open_index
 
     check_parts(folder, manifest)
-    catalogues = [folder / name for name in sorted(manifest.parts) if name.startswith("catalogue/")]
-    indexes = [folder / name for name in manifest.parts if name.endswith(".faiss")]
-    if not catalogues or len(indexes) != 1:
-        raise damaged(folder, "its manifest names no catalogue or no index")
+    catalogues = part_paths(folder, manifest, CATALOGUE)
+    if not catalogues:
+        raise damaged(folder, "its manifest names no catalogue")
     try:
         catalogue = Catalogue.open(catalogues)
+        groups = read_groups(part_paths(folder, manifest, DUPLICATES))
     except (OSError, ValueError) as exc:
         raise damaged(folder, "its catalogue cannot be read") from exc
-    try:
-        index = read_index(indexes[0])
-    except (OSError, ValueError) as exc:
-        raise damaged(folder, f"its part {indexes[0].name} cannot be read") from exc
-    if not len(catalogue) == len(index) == manifest.count or index.dimension != manifest.dimension:
-        raise damaged(folder, "its catalogue, index and manifest disagree")
-    return catalogue, index
+    index = open_index(folder, manifest, *catalogue.vector_ids())
+    if not len(catalogue) == len(index) == manifest.count:
+        raise damaged(folder, "its catalogue and manifest disagree")
+    return catalogue, index, {image_id: member.group for image_id, member in groups.items()}

@@ -117,7 +117,7 @@ def to_json(metadata: Metadata) -> str:
     return json.dumps(said, ensure_ascii=False, default=lambda time: time.isoformat()) if said else ""
 
 
-def from_json(text: str | None) -> Metadata:
+def from_json(text: str) -> Metadata:
     """The inverse of `to_json`."""
     values: dict[str, Any] = json.loads(text) if text else {}
     if "keywords" in values:

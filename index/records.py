@@ -32,8 +32,10 @@ class ImageRecord:
     described_by: str = ""  # the model that wrote the texts named in `described`; people wrote all others
     described: tuple[str, ...] = ()  # of "alt" and "caption"
     # What the file itself says, as `metadata.to_json` gives it, so that a side file may go and the picture need not be
-    # read again. None: not read yet, in a library of format 1.
-    embedded: str | None = field(default="", repr=False)
+    # read again.
+    embedded: str = field(default="", repr=False)
+    perceptual_hash: str = ""  # 16 hexadecimal digits; empty where the picture has no structure to tell it by
+    vector_id: int = 0  # of its content: exact copies share a vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,7 @@ class Manifest:
     sources: tuple[str, ...]  # absolute paths of the folders, as given to `limner index build`
     parts: dict[str, str]  # file name relative to the library -> SHA-256
     next_id: int = 1  # every id below it was given away once, so none comes back for another picture
+    next_vector_id: int = 1  # the same for the ids of vectors
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes of the parts
+    metadata_digest: str = ""  # digest of the metadata and side files that the records were described from
+    descriptions_digest: str = ""  # the same of what models wrote

@@ -6,6 +6,7 @@ the file itself (XMP, IPTC, EXIF); for alt text and caption a model's words; for
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from .metadata import Metadata, from_json, merge, title_from_name
 from .records import ImageRecord
 from .scan import Scan
 from .sidefiles import read_side_files
+
+_RULES = "1"  # another one has all pictures described anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,22 @@ class Said:
         return fill(told, self.descriptions)
 
 
+def digest_said(found: Scan) -> str:
+    """What changes whenever a file that may speak of pictures comes, goes or is written, or our rules do."""
+    digest = hashlib.sha256(_RULES.encode())
+    for file in (*found.metadata_files, *found.side_files):
+        try:
+            status = file.stat()
+            stamp = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError as exc:
+            stamp = str(exc.errno)
+        digest.update(f"\n{file}\t{stamp}".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
 def read_said(library: Path, found: Scan) -> Said:
     """Read every side file of a scan, and what models wrote of the library's pictures; opens no picture."""
-    pictures = [file.path for file in found.pictures]
+    pictures = list(map(Path, found.pictures if found.metadata_files or found.side_files else ()))
     by_person = read_metadata(found.metadata_files, pictures)
     beside = read_side_files(found.side_files, pictures)
     before = beside.before | {
