@@ -254,8 +254,8 @@ def _leave(library: Path, found: Scan, old: Generation, changes: Changes) -> Bui
 def _broken(old: Generation, changes: Changes, embedded: Embedded) -> list[tuple[str, int, int, str]]:
     """The files to remember as broken, by path."""
     reasons = {path: reason for path, _, _, reason in old.skipped.broken}
-    broken = [(*file, reasons[file.location]) for file in changes.still_broken]
-    return sorted([*broken, *((*file, reason) for file, reason in embedded.broken)])
+    broken = [(file, reasons[file.location]) for file in changes.still_broken]
+    return sorted((file.location, file.size, file.mtime_ns, reason) for file, reason in (*broken, *embedded.broken))
 
 
 def _all_skipped(

@@ -21,7 +21,7 @@ from .generation import Generation, Skipped, skipped_table
 from .manifest import VERSION, damaged, write_manifest
 from .records import Manifest
 from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
-from .vectors import new_index
+from .vectors import VectorIndex, new_index
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +53,51 @@ class Change:
     metadata_digest: str = ""
 
 
+class _Parts:
+    """The parts of the generation that is being written: those that stay, and those that are written for it."""
+
+    def __init__(self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int]) -> None:
+        self._library = library
+        self._number = number
+        self.digests: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
+        for name in old.parts if old else ():
+            # Duplicates and skipped files are few, and written each time.
+            if old and part_number(name) not in taken_in and not name.startswith((DUPLICATES, SKIPPED)):
+                self.add(name, old.parts[name], old.sizes[name])
+
+    def add(self, name: str, digest: str, size: int) -> None:
+        self.digests[name] = digest
+        self.sizes[name] = size
+
+    def paths(self, kind: str) -> list[Path]:
+        return [self._library / name for name in sorted(self.digests) if name.startswith(kind)]
+
+    def write_table(self, kind: str, table: Any) -> None:
+        data = parquet_bytes(table)
+        name = f"{kind}{self._number:06d}.parquet"
+        self.add(name, write_whole(self._library / name, data), len(data))
+
+    def write_vectors(
+        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, index: VectorIndex | None
+    ) -> None:
+        """Write the vectors, and the index that they are all of, if one is given."""
+
+        def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for ids, vectors in chunks:
+                if index is not None:
+                    index.add(ids, vectors)
+                yield ids, vectors
+
+        for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", indexed(), dimension):
+            self.add(*part)
+        if index is not None:
+            name = f"{INDEX}{self._number:06d}.faiss"
+            with whole_file(self._library / name) as file:
+                index.write(file)
+            self.add(name, file.sha256, file.size)
+
+
 def publish(
     library: Path, old: Generation, change: Change, *, encoder: Space, sources: Sequence[str], whole: bool = False
 ) -> Manifest:
@@ -69,48 +114,25 @@ def publish(
     vector_ids = live["vector_id"].to_numpy()
     wanted = np.unique(vector_ids)
     taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole)
-    kept = (
-        {} if old.manifest is None else {n: d for n, d in old.manifest.parts.items() if part_number(n) not in taken_in}
-    )
-    sizes = {} if old.manifest is None else {name: old.manifest.sizes[name] for name in kept}
-    written: dict[str, tuple[str, int]] = {}
-    first = not any(name.startswith(CATALOGUE) for name in kept)
+    parts = _Parts(library, number, old.manifest, taken_in)
+    first = not parts.paths(CATALOGUE)
 
     rows = _merged_rows(library, old, change, taken_in, first=first)
     if len(rows) or first:
-        written[f"{CATALOGUE}{number:06d}.parquet"] = _write_table(library / f"{CATALOGUE}{number:06d}.parquet", rows)
+        parts.write_table(CATALOGUE, rows)
     chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
-    index = new_index(encoder.dimension, len(wanted)) if first else None
-
-    def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for ids, vectors in chunks:
-            if index is not None:
-                index.add(ids, vectors)
-            yield ids, vectors
-
-    for name, digest, size in write_vectors(library, f"{VECTORS}{number:06d}", indexed(), encoder.dimension):
-        written[name] = digest, size
-    if index is not None:
-        kept = {name: digest for name, digest in kept.items() if not name.startswith(INDEX)}
-        name = f"{INDEX}{number:06d}.faiss"
-        with whole_file(library / name) as file:
-            index.write(file)
-        written[name] = file.sha256, file.size
-
-    vector_parts = sorted(name for name in (*kept, *written) if name.startswith(VECTORS))
+    parts.write_vectors(chunks, encoder.dimension, new_index(encoder.dimension, len(wanted)) if first else None)
     groups = group(
         live["id"].to_numpy(),
         vector_ids,
         live["perceptual_hash"].to_numpy().tolist(),
         before=old.groups,
         known_below=old.manifest.next_vector_id if old.manifest else 0,
-        vectors=lambda ids: _vectors_of(library, vector_parts, ids, encoder.dimension),
+        vectors=lambda ids: _vectors_of(parts.paths(VECTORS), ids, encoder.dimension),
     )
-    small = {DUPLICATES: groups_table(groups), SKIPPED: skipped_table(change.skipped)}
-    kept = {name: digest for name, digest in kept.items() if not name.startswith((DUPLICATES, SKIPPED))}
-    for kind, table in small.items():
+    for kind, table in ((DUPLICATES, groups_table(groups)), (SKIPPED, skipped_table(change.skipped))):
         if len(table):
-            written[f"{kind}{number:06d}.parquet"] = _write_table(library / f"{kind}{number:06d}.parquet", table)
+            parts.write_table(kind, table)
     manifest = Manifest(
         version=VERSION,
         encoder=encoder.name,
@@ -119,10 +141,10 @@ def publish(
         count=len(live),
         generation=number,
         sources=tuple(sources),
-        parts=kept | {name: digest for name, (digest, _) in written.items()},
+        parts=parts.digests,
         next_id=change.next_id,
         next_vector_id=change.next_vector_id,
-        sizes={name: sizes[name] for name in kept} | {name: size for name, (_, size) in written.items()},
+        sizes=parts.sizes,
         metadata_digest=change.metadata_digest,
     )
     write_manifest(library, manifest)
@@ -197,16 +219,11 @@ def _merged_vectors(
     yield from change.vectors
 
 
-def _vectors_of(library: Path, names: Sequence[str], ids: np.ndarray, dimension: int) -> np.ndarray:
+def _vectors_of(paths: Sequence[Path], ids: np.ndarray, dimension: int) -> np.ndarray:
     """The vectors (k, d) with these ids, ascending."""
     import numpy as np
 
-    found, vectors = read_vectors([library / name for name in names], dimension, ids)
+    found, vectors = read_vectors(paths, dimension, ids)
     order = np.argsort(found)
     assert np.array_equal(found[order], ids)
     return vectors[order]
-
-
-def _write_table(path: Path, table: Any) -> tuple[str, int]:
-    data = parquet_bytes(table)
-    return write_whole(path, data), len(data)
