@@ -62,7 +62,7 @@ def group(
     there = np.isin(vector_ids, grouped)
     together: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for image_id, vector_id in zip(image_ids[there].tolist(), vector_ids[there].tolist(), strict=True):
-        together[roots[vector_id] if vector_id in roots else vector_id].append((image_id, vector_id))
+        together[int(roots.get(vector_id, vector_id))].append((image_id, vector_id))
     return {
         image_id: Member(min(members)[0], vector_id)
         for members in together.values()
