@@ -53,16 +53,17 @@ def group(
     fresh = (contents >= known_below) | np.isin(contents, np.fromiter(broken, np.int64, len(broken)))
     digits: list[str] = [hashes[row] for row in first]
     has_hash = np.array(list(map(bool, digits)), bool)
-    values = np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64)
+    values = np.frombuffer(bytes.fromhex("".join(map(str, digits))), ">u8").astype(np.uint64)
     links = [link for members in whole for link in pairwise(members)]
     if fresh[has_hash].any():
         links += alike(contents[has_hash], values, fresh[has_hash], vectors)
     roots = _roots(links)
     grouped = np.union1d(np.fromiter(roots, np.int64, len(roots)), contents[counts > 1])
     there = np.isin(vector_ids, grouped)
+    pictures: list[tuple[int, int]] = list(zip(image_ids[there].tolist(), vector_ids[there].tolist(), strict=True))
     together: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for image_id, vector_id in zip(image_ids[there].tolist(), vector_ids[there].tolist(), strict=True):
-        together[int(roots.get(vector_id, vector_id))].append((image_id, vector_id))
+    for image_id, vector_id in pictures:
+        together[roots.get(vector_id, vector_id)].append((image_id, vector_id))
     return {
         image_id: Member(min(members)[0], vector_id)
         for members in together.values()
