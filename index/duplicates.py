@@ -51,9 +51,9 @@ def group(
     contents, first, counts = np.unique(vector_ids, return_index=True, return_counts=True)
     whole, broken = _sort_out(before, dict(zip(image_ids.tolist(), vector_ids.tolist(), strict=True)) if before else {})
     fresh = (contents >= known_below) | np.isin(contents, np.fromiter(broken, np.int64, len(broken)))
-    digits: list[str] = [hashes[row] for row in first]
+    digits = [hashes[int(row)] for row in first]
     has_hash = np.array(list(map(bool, digits)), bool)
-    values = np.frombuffer(bytes.fromhex("".join(map(str, digits))), ">u8").astype(np.uint64)
+    values = np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64)
     links = [link for members in whole for link in pairwise(members)]
     if fresh[has_hash].any():
         links += alike(contents[has_hash], values, fresh[has_hash], vectors)
