@@ -51,7 +51,7 @@ def group(
     contents, first, counts = np.unique(vector_ids, return_index=True, return_counts=True)
     whole, broken = _sort_out(before, dict(zip(image_ids.tolist(), vector_ids.tolist(), strict=True)) if before else {})
     fresh = (contents >= known_below) | np.isin(contents, np.fromiter(broken, np.int64, len(broken)))
-    digits = [hashes[row] for row in first.tolist()]
+    digits = [hashes[int(row)] for row in first]
     has_hash = np.array(list(map(bool, digits)), bool)
     values = np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64)
     links = [link for members in whole for link in pairwise(members)]
@@ -60,8 +60,9 @@ def group(
     roots = _roots(links)
     grouped = np.union1d(np.fromiter(roots, np.int64, len(roots)), contents[counts > 1])
     there = np.isin(vector_ids, grouped)
+    pictures: list[tuple[int, int]] = list(zip(image_ids[there].tolist(), vector_ids[there].tolist(), strict=True))
     together: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for image_id, vector_id in zip(image_ids[there].tolist(), vector_ids[there].tolist(), strict=True):
+    for image_id, vector_id in pictures:
         together[roots.get(vector_id, vector_id)].append((image_id, vector_id))
     return {
         image_id: Member(min(members)[0], vector_id)

@@ -25,6 +25,8 @@ def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_
     Raises:
         LibraryDamaged: they cannot be read, or do not hold a picture's vector.
     """
+    import numpy as np
+
     files = part_paths(library, manifest, INDEX)
     if len(files) != 1:
         raise damaged(library, "its manifest names no index, or two")
@@ -39,7 +41,9 @@ def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_
         if index.dimension != manifest.dimension:
             raise ValueError(f"{path} has vectors of another dimension")
         for ids, vectors in read_chunks(later, manifest.dimension):
-            index.add(ids, vectors)
+            # An index that was repaired holds vectors of parts that a later one has taken in since.
+            new = ~np.isin(ids, index.image_ids)
+            index.add(ids[new], vectors[new])
         return index.of_pictures(image_ids, vector_ids)
     except (OSError, ValueError) as exc:
         raise damaged(library, f"its part {path.name} cannot be read, or lacks vectors of its catalogue") from exc

@@ -116,6 +116,51 @@ class _Parts:
             self.add(name, file.sha256, file.size)
 
 
+class _Parts:
+    """The parts of the generation that is being written: those that stay, and those that are written for it."""
+
+    def __init__(self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int]) -> None:
+        self._library = library
+        self._number = number
+        self.digests: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
+        for name in old.parts if old else ():
+            # Duplicates and skipped files are few, and written each time.
+            if old and part_number(name) not in taken_in and not name.startswith((DUPLICATES, SKIPPED)):
+                self.add(name, old.parts[name], old.sizes[name])
+
+    def add(self, name: str, digest: str, size: int) -> None:
+        self.digests[name] = digest
+        self.sizes[name] = size
+
+    def paths(self, kind: str) -> list[Path]:
+        return [self._library / name for name in sorted(self.digests) if name.startswith(kind)]
+
+    def write_table(self, kind: str, table: Any) -> None:
+        data = parquet_bytes(table)
+        name = f"{kind}{self._number:06d}.parquet"
+        self.add(name, write_whole(self._library / name, data), len(data))
+
+    def write_vectors(
+        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, index: VectorIndex | None
+    ) -> None:
+        """Write the vectors, and the index that they are all of, if one is given."""
+
+        def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for ids, vectors in chunks:
+                if index is not None:
+                    index.add(ids, vectors)
+                yield ids, vectors
+
+        for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", indexed(), dimension):
+            self.add(*part)
+        if index is not None:
+            name = f"{INDEX}{self._number:06d}.faiss"
+            with whole_file(self._library / name) as file:
+                index.write(file)
+            self.add(name, file.sha256, file.size)
+
+
 def publish(
     library: Path, old: Generation, change: Change, *, encoder: Space, sources: Sequence[str], whole: bool = False
 ) -> Manifest:

@@ -106,7 +106,7 @@ def _compare_parts(library: Path, manifest: Manifest, faulty: set[str]) -> list[
             wrong = _count_different(library, manifest, index_ids, vector_ids, rows)
             if wrong:
                 fault(name, f"{wrong} of its vectors are not those of the library")
-    grouped = read_groups(part_paths(library, manifest, DUPLICATES))
+    grouped = read_groups(path for path in part_paths(library, manifest, DUPLICATES) if path.name not in faulty)
     if not np.isin(np.fromiter(grouped, np.int64, len(grouped)), ids).all():
         fault(DUPLICATES, "has pictures that the catalogue has not")
     return faults

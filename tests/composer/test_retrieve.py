@@ -12,7 +12,7 @@ from limner.index.library import Library
 from PIL import Image
 
 from ..colours import ColourEncoder
-from ..index.test_duplicates import scene
+from ..scenes import scene
 
 SPOT = Spot(0, "red")
 

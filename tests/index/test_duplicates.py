@@ -13,13 +13,8 @@ from limner.index.library import Library
 from limner.index.likeness import MAX_BITS, alike, near_pairs, perceptual_hash
 from PIL import Image, ImageEnhance
 
-from ..colours import ColourEncoder, Paint
-
-
-def scene(seed: int, side: tuple[int, int] = (320, 240)) -> Image.Image:
-    """Soft blotches: structure at the low frequencies, as in a photograph."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (7, 9, 3), np.uint8)
-    return Image.fromarray(coarse).resize(side, Image.Resampling.BICUBIC)
+from ..colours import ColourEncoder
+from ..scenes import scene
 
 
 def _again(image: Image.Image, **save: object) -> Image.Image:
@@ -150,7 +145,7 @@ def test_exact_copies_share_a_vector(scenes: Library) -> None:
     assert len({record.vector_id for record in records.values()}) == len(records) - 1
 
 
-def test_colours_of_one_shape_are_not_grouped(tmp_path: Path, paint: Paint) -> None:
+def test_colours_of_one_shape_are_not_grouped(tmp_path: Path) -> None:
     # One composition in two colours, as the orange cat and the grey one at the same place.
     for name, colour in (("orange", (240, 130, 30)), ("grey", (128, 128, 128))):
         image = scene(4)

@@ -85,6 +85,20 @@ def test_repair_makes_the_index_anew(library: Path, harm: str) -> None:
     assert update(library, encoder=ColourEncoder()).unchanged == 9
 
 
+def test_repaired_index_goes_with_parts_that_are_taken_in_later(
+    library: Path, colour_folder: Path, paint: Paint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (library / PARTS[2]).unlink()
+    assert repair(library) == []
+    monkeypatch.setattr(publish_module, "SHARE", 9.0)
+    for number in range(5):
+        paint(colour_folder / f"more{number}.png", (50 * number, 9, 99))
+    update(library, encoder=ColourEncoder())
+    assert not (library / "catalogue/000002.parquet").exists()
+    assert verify(library) == []
+    assert len(Library.open(library, encoder=ColourEncoder()).search("red", 50)) == 14
+
+
 def test_repair_leaves_what_it_cannot_mend(library: Path) -> None:
     (library / PARTS[1]).unlink()
     (library / PARTS[2]).unlink()
