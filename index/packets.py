@@ -16,6 +16,7 @@ from .xmp import read_xmp
 T = TypeVar("T")
 
 _XMP_TAG = 700  # of TIFF, and of the raw formats that are TIFF inside
+_GIF_XMP = b"!\xff\x0bXMP DataXMP"
 _TEXTS = {"title": "Title", "caption": "Description", "creator": "Author", "licence": "Copyright"}  # of PNG
 _TIFF_BEGINNINGS = (b"II*\0", b"MM\0*", b"IIRO", b"IIRS", b"IIU\0")
 
@@ -28,7 +29,7 @@ def read_packets(opened: Opened, data: bytes) -> Metadata:
     image = opened.image
     exif = _unless_broken(lambda: _exif(opened, data), Image.Exif())
     by_exif = _unless_broken(lambda: read_exif(exif), Metadata())
-    xmp = _unless_broken(lambda: _xmp(image, exif), Metadata())
+    xmp = _unless_broken(lambda: _xmp(image, exif, data), Metadata())
     iptc = _unless_broken(lambda: _iptc(image), Metadata())
     camera = Metadata(taken_at=by_exif.taken_at, latitude=by_exif.latitude, longitude=by_exif.longitude)
     return merge(camera, xmp, iptc, by_exif, _texts(image))
@@ -51,8 +52,11 @@ def _exif(opened: Opened, data: bytes) -> Image.Exif:
     return exif
 
 
-def _xmp(image: Image.Image, exif: Image.Exif) -> Metadata:
+def _xmp(image: Image.Image, exif: Image.Exif, data: bytes) -> Metadata:
     packet: Any = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or exif.get(_XMP_TAG)
+    if image.format == "GIF":
+        # Pillow passes it over; it stands there as plain bytes, before a trailer that lets old readers skip it.
+        packet = data.partition(_GIF_XMP)[2].partition(b"\x01\xff\xfe\xfd")[0]
     if isinstance(packet, str):
         packet = packet.encode("utf-8", "surrogatepass")
     if isinstance(packet, tuple):

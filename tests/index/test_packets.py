@@ -233,6 +233,12 @@ def test_packets_are_read_in_heic() -> None:
     assert (said.title, said.creator) == ("A hill", "Ann")
 
 
+def test_packets_are_read_in_gif() -> None:
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"  # as the XMP specification has it, part 3
+    data = _saved("GIF")[:-1] + b"!\xff\x0bXMP DataXMP" + SHORT + trailer + b";"
+    assert _said(data).title == "A hill"
+
+
 def test_packets_are_read_in_tiff() -> None:
     info = {700: SHORT, 315: "Ann", 33723: iim((2, 120, b"Snow"))}
     said = _said(_saved("TIFF", tiffinfo=info))
