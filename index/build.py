@@ -14,12 +14,14 @@ from .catalogue import Catalogue
 from .embed import Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
 from .errors import LibraryDamaged, LibraryMissing, SourceMissing
+from .familiar import strange_share_of_library
 from .lock import writing
 from .manifest import check_parts, damaged, mismatch, read_manifest
 from .metadata import Metadata, MetadataFound, read_metadata, title_from_name
-from .publish import CATALOGUE, VECTORS, discard_strays, is_ours, publish, write_skipped
+from .publish import CATALOGUE, SENTENCES, VECTORS, WORDS, discard_strays, is_ours, publish, write_skipped
 from .records import ImageRecord, Manifest
 from .scan import Changes, Scan, compare, scan
+from .sentences import SentenceEncoder, SentenceIndex, index_sentences, load_sentence_encoder, read_sentences
 from .vectors import read_vectors
 from .work import Encoded, Work
 
@@ -49,6 +51,7 @@ class _Old:
     records: list[ImageRecord] = field(default_factory=list)
     finished: dict[str, Encoded] = field(default_factory=dict)
     next_id: int = 1
+    sentences: SentenceIndex | None = None
 
 
 def _no_progress(done: int, total: int) -> None:
@@ -63,13 +66,15 @@ def build(
     rebuild: bool = False,
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
 
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
-    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None.
+    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. With
+    sentences the library also holds sentence vectors of what is said of its pictures, without it none.
 
     Raises:
         SourceMissing: a source is not there, or none holds a picture that can be read.
@@ -85,7 +90,15 @@ def build(
     with writing(library):
         try:
             return _build(
-                sources, found, library, encoder, rebuild, workers or min(8, os.cpu_count() or 1), batch_size, progress
+                sources,
+                found,
+                library,
+                encoder,
+                rebuild,
+                workers or min(8, os.cpu_count() or 1),
+                batch_size,
+                sentences,
+                progress,
             )
         except SourceMissing:
             if created:
@@ -100,9 +113,10 @@ def update(
     device: str = "auto",
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
-    """Bring library up to date with the sources that it was built from; the encoder is its own unless given.
+    """Bring library up to date with the sources that it was built from; the encoders are its own unless given.
 
     A source folder that is not there is an error, because a drive that is not plugged in does not empty a library.
 
@@ -113,7 +127,27 @@ def update(
     sources = _remaining_sources(library, manifest)
     if encoder is None:
         encoder = load_encoder(manifest.encoder, device)
-    return build(sources, library, encoder=encoder, workers=workers, batch_size=batch_size, progress=progress)
+    if sentences is None and (name := sentences_of(library)) is not None:
+        sentences = load_sentence_encoder(name, device)
+    return build(
+        sources,
+        library,
+        encoder=encoder,
+        workers=workers,
+        batch_size=batch_size,
+        sentences=sentences,
+        progress=progress,
+    )
+
+
+def sentences_of(library: Path) -> str | None:
+    """The name of the sentence encoder that a library was built with, if with any.
+
+    Raises:
+        LibraryMissing, LibraryDamaged: as `read_manifest`.
+    """
+    index = _read_sentences(library, read_manifest(library))
+    return index.encoder if index else None
 
 
 def _build(
@@ -124,6 +158,7 @@ def _build(
     rebuild: bool,
     workers: int,
     batch_size: int,
+    sentences: SentenceEncoder | None,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
@@ -148,13 +183,33 @@ def _build(
     try:
         write_skipped(library, [*skipped, *metadata.notices])
         names = tuple(map(str, sources))
-        if old.manifest is None or records != old.records or names != old.manifest.sources:
+        if records != old.records or not _stands(old, names, sentences):
             vectors = _stack(records, finished, encoder.dimension)
-            publish(library, records, vectors, encoder=encoder, sources=sources, next_id=next_id)
+            publish(
+                library,
+                records,
+                vectors,
+                encoder=encoder,
+                sources=sources,
+                next_id=next_id,
+                sentences=index_sentences(records, sentences, old.sentences) if sentences else None,
+                strange=strange_share_of_library([record.path for record in records], encoder),
+            )
         work.clear()
     finally:
         discard_strays(library)
     return summary
+
+
+def _stands(old: _Old, sources: tuple[str, ...], sentences: SentenceEncoder | None) -> bool:
+    """Whether the old generation is what this build would publish of the same records."""
+    wanted = sentences.fingerprint if sentences else None
+    return (
+        old.manifest is not None
+        and old.manifest.sources == sources
+        and any(name.startswith(WORDS) for name in old.manifest.parts)
+        and (old.sentences.fingerprint if old.sentences else None) == wanted
+    )
 
 
 def _assemble(
@@ -259,7 +314,15 @@ def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> _Old:
         record.hash: Encoded(record.hash, record.width, record.height, vector)
         for record, vector in zip(records, vectors, strict=True)
     }
-    return _Old(manifest, records, finished, manifest.next_id)
+    return _Old(manifest, records, finished, manifest.next_id, _read_sentences(library, manifest))
+
+
+def _read_sentences(library: Path, manifest: Manifest) -> SentenceIndex | None:
+    paths = _part_paths(library, manifest, SENTENCES)
+    try:
+        return read_sentences(paths[0]) if paths else None
+    except (OSError, ValueError) as exc:
+        raise damaged(library, f"its part {paths[0].name} cannot be read") from exc
 
 
 def _remaining_sources(library: Path, manifest: Manifest) -> list[Path]:
@@ -275,7 +338,7 @@ def _remaining_sources(library: Path, manifest: Manifest) -> list[Path]:
 
 
 def _part_paths(library: Path, manifest: Manifest, folder: str) -> list[Path]:
-    return [library / name for name in sorted(manifest.parts) if name.startswith(f"{folder}/")]
+    return [library / name for name in sorted(manifest.parts) if name.startswith(folder)]
 
 
 def _make_folder(library: Path) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MANIFEST_NAME = "manifest.json"
 VERSION = 1
+_SINCE = {"strange": 0.0}  # what manifests of the first days lack, with its default
 
 
 def read_manifest(library: Path) -> Manifest:
@@ -54,7 +55,9 @@ def _checked(library: Path, values: dict[str, Any]) -> Manifest:
         "parts": dict,
         "next_id": int,
     }
-    assert types.keys() == {field.name for field in fields(Manifest)}
+    assert types.keys() | _SINCE.keys() == {field.name for field in fields(Manifest)}
+    values = _SINCE | values
+    types |= {name: type(default) for name, default in _SINCE.items()}
     wrong = [name for name, kind in types.items() if not isinstance(values.get(name), kind)]
     if wrong:
         raise damaged(library, f"{MANIFEST_NAME} lacks {', '.join(wrong)}")

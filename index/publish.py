@@ -12,9 +12,11 @@ from .atomic import TEMPORARY_SUFFIX, write_whole
 from .catalogue import catalogue_bytes
 from .encoder import Encoder
 from .errors import LibraryDamaged, LibraryMissing
+from .lexical import index_words
 from .lock import HOLDER_NAME, LOCK_NAME
 from .manifest import MANIFEST_NAME, VERSION, read_manifest, write_manifest
 from .records import ImageRecord, Manifest
+from .sentences import SentenceIndex
 from .vectors import build_index, vector_tables
 from .work import WORK_NAME
 
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
 
 CATALOGUE = "catalogue"
 VECTORS = "vectors"
+WORDS = "words-"
+SENTENCES = "sentences-"
 SKIPPED_NAME = "skipped.log"
-_PART = re.compile(r"(?:catalogue/|vectors/|index-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
+_PART = re.compile(r"(?:catalogue/|vectors/|index-|words-|sentences-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
+_WHERE_PARTS = (f"{CATALOGUE}/*", f"{VECTORS}/*", "index-*", "words-*", "sentences-*")
 _OURS = {CATALOGUE, VECTORS, WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, LOCK_NAME, HOLDER_NAME}
 
 
@@ -36,6 +41,8 @@ def publish(
     encoder: Encoder,
     sources: Sequence[Path],
     next_id: int,
+    sentences: SentenceIndex | None = None,
+    strange: float = 0.0,
 ) -> Manifest:
     """Write records, by id, and their vectors (n, d) float16 as the next generation; the manifest is replaced last.
 
@@ -54,6 +61,11 @@ def publish(
         parts[name] = write_whole(library / name, table)
     name = f"index-{generation:06d}.faiss"
     parts[name] = write_whole(library / name, build_index(ids, vectors).to_bytes())
+    name = f"{WORDS}{generation:06d}.parquet"
+    parts[name] = write_whole(library / name, index_words(records, sources).to_bytes())
+    if sentences is not None:
+        name = f"{SENTENCES}{generation:06d}.parquet"
+        parts[name] = write_whole(library / name, sentences.to_bytes())
     manifest = Manifest(
         version=VERSION,
         encoder=encoder.name,
@@ -64,6 +76,7 @@ def publish(
         sources=tuple(map(str, sources)),
         parts=parts,
         next_id=next_id,
+        strange=strange,
     )
     write_manifest(library, manifest)
     return manifest
@@ -116,7 +129,7 @@ def is_ours(library: Path) -> bool:
 
 def _part_files(library: Path) -> list[Path]:
     """The files that have a part's name, whole or not; no other file is ever deleted."""
-    paths = (path for pattern in (f"{CATALOGUE}/*", f"{VECTORS}/*", "index-*") for path in library.glob(pattern))
+    paths = (path for pattern in _WHERE_PARTS for path in library.glob(pattern))
     return [path for path in paths if _match_part(library, path)]
 
 
