@@ -48,7 +48,12 @@ def describe(
     loaded = wiring.model(settings.model, settings.device)
     with Bar("Describing") as bar:
         summary = describe_library(
-            folder, model=loaded.name, say=lambda path: describe(path, loaded), limit=limit, progress=bar
+            folder,
+            model=loaded.name,
+            say=lambda path: describe(path, loaded),
+            limit=limit,
+            sentences=opened.sentence_encoder,
+            progress=bar,
         )
     _show(folder, loaded.name, summary, as_json=as_json)
 

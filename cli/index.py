@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import describe, options, terminal, upkeep
-from .wiring import encoder_name, library_folder, wiring_of
+from .wiring import encoder_name, library_folder, sentences_name, wiring_of
 
 if TYPE_CHECKING:
     from ..index.build import BuildSummary
@@ -42,6 +42,7 @@ def build_library(
             show_default=False,
         ),
     ] = None,
+    sentences: options.Sentences = None,
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
@@ -57,6 +58,7 @@ def build_library(
         {
             "library": library,
             "encoder": encoder,
+            "sentences": sentences,
             "device": device,
             "workers": workers,
             "batch_size": batch_size,
@@ -68,17 +70,19 @@ def build_library(
     from ..index.build import build
     from .progress import Bar
 
-    name = encoder_name(settings.encoder, folder)
+    wiring = wiring_of(ctx)
+    name, said = encoder_name(settings.encoder, folder), sentences_name(settings.sentences, folder)
     with Bar("Indexing") as bar:
         summary = build(
             sources,
             folder,
-            encoder=wiring_of(ctx).encoder(name, settings.device),
+            encoder=wiring.encoder(name, settings.device),
             rebuild=rebuild,
             workers=settings.workers,
             batch_size=settings.batch_size,
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_bytes,
+            sentences=wiring.sentence_encoder(said, settings.device) if said else None,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -113,14 +117,17 @@ def update_library(
     from ..index.manifest import read_manifest
     from .progress import Bar
 
+    wiring = wiring_of(ctx)
+    name, said = read_manifest(folder).encoder, sentences_name(None, folder)
     with Bar("Indexing") as bar:
         summary = update(
             folder,
-            encoder=wiring_of(ctx).encoder(read_manifest(folder).encoder, settings.device),
+            encoder=wiring.encoder(name, settings.device),
             workers=settings.workers,
             batch_size=settings.batch_size,
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_bytes,
+            sentences=wiring.sentence_encoder(said, settings.device) if said else None,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -144,23 +151,41 @@ def search_library(
             show_default=False,
         ),
     ] = 8,
+    where: options.Where = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how much of each score is whose: picture, words, sentences.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with the pictures to look at.", show_default=False),
+    ] = None,
     device: options.Device = None,
     as_json: options.Json = False,
 ) -> None:
-    """Find the pictures that are nearest to TEXT, best first."""
+    """Find the pictures that fit TEXT best, by what they show and by what is said of them."""
     if not text.strip():
         raise typer.BadParameter("is empty; say what the picture shows", param_hint="TEXT")
     from .settings import load_settings
 
     settings = load_settings({"library": library, "device": device})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
-    hits = opened.search(text, m)
-    if m > len(opened):
-        terminal.note(f"the library holds {len(opened)} pictures, fewer than {m}")
+    searched = opened if where is None else opened.where(where)
+    hits = searched.search(text, m)
+    if opened.caution:
+        terminal.note(opened.caution)
+    if m > len(searched):
+        holds = "the library holds" if where is None else "the condition leaves"
+        terminal.note(f"{holds} {_pictures(len(searched))}, fewer than {m}")
+    if html is not None:
+        from .contact_sheet import write_contact_sheet
+
+        write_contact_sheet(html, text, hits, where=where)
     if as_json:
-        terminal.print_json([_hit_tree(hit) for hit in hits])
+        terminal.print_json([_hit_tree(hit, explain=explain) for hit in hits])
     else:
-        _show_hits(hits)
+        _show_hits(hits, explain=explain)
+    if html is not None:
+        terminal.note(f"the page is {html.absolute()}")
 
 
 @app.command("info")
@@ -230,8 +255,9 @@ def _pictures(count: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'}"
 
 
-def _hit_tree(hit: Hit) -> dict[str, Any]:
+def _hit_tree(hit: Hit, *, explain: bool) -> dict[str, Any]:
     image = hit.image
+    shares = {"shares": {name: round(share, 6) for name, share in hit.shares}} if explain else {}
     return {
         "id": image.id,
         "path": image.path,
@@ -251,15 +277,20 @@ def _hit_tree(hit: Hit) -> dict[str, Any]:
         "described": list(image.described),
         "width": image.width,
         "height": image.height,
+        **shares,
     }
 
 
-def _show_hits(hits: list[Hit]) -> None:
-    """A table in a terminal; score, path and caption between tabs in a pipe."""
+def _show_hits(hits: list[Hit], *, explain: bool) -> None:
+    """A table in a terminal; score, path and caption between tabs in a pipe, and each channel's share before them."""
     console = terminal.out()
+    channels = [name for name, _ in hits[0].shares] if explain and hits else []
     if not console.is_terminal:
+        if channels:
+            typer.echo("\t".join(["score", *channels, "path", "caption"]))
         for hit in hits:
-            fields = (f"{hit.score:.3f}", hit.image.path, hit.image.caption or hit.image.title)
+            shares = [f"{share:+.3f}" for _, share in hit.shares] if explain else []
+            fields = (f"{hit.score:.3f}", *shares, hit.image.path, hit.image.caption or hit.image.title)
             typer.echo("\t".join(map(terminal.clean, fields)))  # rich would make spaces of the tabs
         return
     from rich import box
@@ -267,11 +298,14 @@ def _show_hits(hits: list[Hit]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("score", justify="right", style="cyan")
+    for name in channels:
+        table.add_column(name, justify="right", style="dim")
     table.add_column("picture", overflow="fold")
     table.add_column("path", overflow="fold", style="dim")
     for hit in hits:
         words = hit.image.caption or hit.image.title
-        table.add_row(f"{hit.score:.3f}", terminal.clean(words), terminal.clean(hit.image.path))
+        shares = [f"{share:+.3f}" for _, share in hit.shares] if explain else []
+        table.add_row(f"{hit.score:.3f}", *shares, terminal.clean(words), terminal.clean(hit.image.path))
     console.print(table, soft_wrap=False)
 
 

@@ -107,6 +107,24 @@ MaxBytes = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Only pictures for which this holds, as in SQL: \"licence = 'CC0' and width > 1000\".",
+        show_default=False,
+    ),
+]
+Sentences = Annotated[
+    str | None,
+    typer.Option(
+        "--sentences",
+        metavar="NAME|none",
+        help="Encodes what is said of the pictures, as all-MiniLM-L6-v2 does.  (default: the library's own)",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where the article and its run are written.", show_default=False)
 ]

@@ -23,6 +23,7 @@ class Brief:
     images: int | None = None  # None: as many as the model sees fit
     candidates: int = 4  # m, pictures the model chooses from at each spot
     seed: int = 0
+    where: str | None = None  # a condition that every picture must meet; the library given to `compose` keeps to it
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ def to_json(article: Article) -> str:
     tree = {
         "version": VERSION,
         "title": article.title,
-        "brief": asdict(article.brief),
+        "brief": {key: value for key, value in asdict(article.brief).items() if key != "where" or value is not None},
         "models": dict(sorted(article.models.items())),
         "lead": article.lead,
         "draft_path": None if article.draft_path is None else str(article.draft_path),
@@ -123,6 +123,7 @@ class _Brief(_Outside):
     images: Annotated[int, Field(ge=0)] | None
     candidates: Annotated[int, Field(ge=1)]
     seed: int
+    where: str | None = None
 
 
 class _Candidate(_Outside):

@@ -157,7 +157,7 @@ def _choose_all(
         told.step("select", f"{number} of {len(spots.spots)}")
 
         def decide() -> Selection:
-            candidates = retrieve(spot, library, m, used=used)  # noqa: B023
+            candidates = retrieve(spot, library, m, used=used, blocks=draft.blocks)  # noqa: B023
             return select(draft, placed, candidates, run.recorded(selector, f"select {number}"))  # noqa: B023
 
         selection = run.step(f"choice-{number:03d}", Selection, decide)

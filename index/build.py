@@ -16,14 +16,16 @@ from .difference import described_anew, identify, new_rows, number_contents
 from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
 from .errors import LibraryDamaged, LibraryMissing, SourceMissing
+from .familiar import strange_share_of_library
 from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
-from .generation import Generation, Skipped, read_generation, tried_with
+from .generation import Generation, Skipped, read_generation, read_sentence_part, sentences_of, tried_with
 from .lock import writing
 from .manifest import check_parts, mismatch, read_manifest
 from .publish import Change, Space, no_change, publish, space_of
 from .records import Manifest
 from .said import digest_said, read_said
 from .scan import Changes, Scan, compare, scan
+from .sentences import SentenceEncoder, load_sentence_encoder
 from .work import Work
 
 BATCH_SIZE = 32
@@ -55,6 +57,7 @@ def build(
     batch_size: int = BATCH_SIZE,
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
@@ -62,7 +65,8 @@ def build(
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
     call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. New pictures
-    above max_pixels or max_bytes are skipped.
+    above max_pixels or max_bytes are skipped. With sentences the library also holds sentence vectors of what is said of
+    its pictures, without it none.
 
     Raises:
         SourceMissing: a source is not there, or none holds a picture that can be read.
@@ -87,6 +91,7 @@ def build(
                 batch_size,
                 max_pixels,
                 max_bytes,
+                sentences,
                 progress,
             )
         except SourceMissing:
@@ -104,9 +109,10 @@ def update(
     batch_size: int = BATCH_SIZE,
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
-    """Bring library up to date with the sources that it was built from; the encoder is its own unless given.
+    """Bring library up to date with the sources that it was built from; the encoders are its own unless given.
 
     A source folder that is not there is an error, because a drive that is not plugged in does not empty a library.
 
@@ -117,6 +123,8 @@ def update(
     sources = _remaining_sources(library, manifest)
     if encoder is None:
         encoder = load_encoder(manifest.encoder, device)
+    if sentences is None and (name := sentences_of(library)) is not None:
+        sentences = load_sentence_encoder(name, device)
     return build(
         sources,
         library,
@@ -125,6 +133,7 @@ def update(
         batch_size=batch_size,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
+        sentences=sentences,
         progress=progress,
     )
 
@@ -160,6 +169,7 @@ def _build(
     batch_size: int,
     max_pixels: int,
     max_bytes: int,
+    sentences: SentenceEncoder | None,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
@@ -173,7 +183,10 @@ def _build(
     )
     names = [str(source) for source in sources]
     digests = digest_said(found), digest_descriptions(library)
-    if _is_as_before(old, changes, names, digests):
+    said_before = read_sentence_part(library, old.manifest) if old.manifest else None
+    wanted = sentences.fingerprint if sentences else None
+    same_sentences = (said_before.fingerprint if said_before else None) == wanted
+    if same_sentences and _is_as_before(old, changes, names, digests):
         return _leave(library, found, old, changes)
 
     contents = old.contents()
@@ -212,12 +225,13 @@ def _build(
         next_vector_id=next_vector_id,
         metadata_digest=digests[0],
         descriptions_digest=digests[1],
+        strange=strange_share_of_library(_pictures(changes, embedded), encoder),
     )
     space = Space(encoder.name, encoder.fingerprint, encoder.dimension)
     try:
         write_skipped(library, [*skipped, *said.notices])
-        if not _says_the_same(old, change, names):
-            publish(library, old, change, encoder=space, sources=names)
+        if not (same_sentences and _says_the_same(old, change, names)):
+            publish(library, old, change, encoder=space, sources=names, sentences=sentences)
         work.clear()
     finally:
         discard_strays(library)
@@ -279,6 +293,13 @@ def _leave(library: Path, found: Scan, old: Generation, changes: Changes) -> Bui
     write_skipped(library, [*skipped, *notices])
     discard_strays(library)
     return BuildSummary(0, len(changes.unchanged) + len(changes.unseen), 0, 0, skipped, notices)
+
+
+def _pictures(changes: Changes, embedded: Embedded) -> list[Path]:
+    """The pictures of the library that can be read now, by path."""
+    read = zip(changes.to_read, embedded.contents, strict=True)
+    new = (file.location for file, content in read if content != NO_CONTENT)
+    return list(map(Path, sorted([*changes.unchanged, *new])))
 
 
 def _broken(old: Generation, changes: Changes, embedded: Embedded) -> list[tuple[str, int, int, str]]:

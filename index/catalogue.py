@@ -6,12 +6,15 @@ A catalogue is one file or several. A row counts unless a later file has a row o
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import FilterInvalid
 from .records import ImageRecord
+from .where import check_condition, check_length
 
 # One a field of ImageRecord, in its order, with its Arrow type.
 _COLUMNS = {
@@ -42,6 +45,14 @@ _COLUMNS = {
 STATUS = "status"
 HERE, GONE = "here", "gone"
 ALL = (*_COLUMNS, STATUS)
+# From here on the connection knows its records and nothing else; the last one keeps it so.
+_LOCKED = (
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "python_enable_replacements = false",
+    "enable_external_access = false",
+    "lock_configuration = true",
+)
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM records"
 
 
@@ -67,6 +78,8 @@ class Catalogue:
         connection.register("rows", rows)
         connection.execute(f"CREATE TABLE records AS SELECT {', '.join(_COLUMNS)} FROM rows")
         connection.unregister("rows")
+        for setting in _LOCKED:
+            connection.execute(f"SET {setting}")
         return cls(connection)
 
     def close(self) -> None:
@@ -93,6 +106,28 @@ class Catalogue:
     def by_hash(self, digest: str) -> list[ImageRecord]:
         """The pictures whose files have this SHA-256, by id."""
         return _to_records(self._rows(f"{_SELECT} WHERE hash = ? ORDER BY id", [digest]))
+
+    def ids_where(self, condition: str) -> list[int]:
+        """The ids of the pictures that a condition on the columns is true for, ascending.
+
+        Raises:
+            FilterInvalid: it is not a condition on these columns; the message says why.
+        """
+        import duckdb
+
+        try:
+            # The line break ends a comment that the condition may end in.
+            tree = self._rows("SELECT json_serialize_sql(?)", [f"SELECT ({check_length(condition)}\n)"])[0][0]
+            check_condition(json.loads(tree), _COLUMNS)
+            described = self._rows(f"DESCRIBE SELECT ({condition}\n) AS condition FROM records")
+            if described[0][1] != "BOOLEAN":
+                raise FilterInvalid(
+                    "this is a value, not a condition", "compare it with something: licence = 'CC0', width > 1000"
+                )
+            return [row[0] for row in self._rows(f"SELECT id FROM records WHERE ({condition}\n) ORDER BY id")]
+        except duckdb.Error as exc:
+            reason = str(exc).split("\n", 1)[0]
+            raise FilterInvalid(f"the condition cannot be evaluated: {reason}", "compare values of one kind") from exc
 
     def sample(self, n: int) -> list[ImageRecord]:
         """n records spread evenly over the ids, always the same ones; all of them when there are fewer."""

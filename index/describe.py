@@ -11,12 +11,13 @@ from .descriptions import Descriptions, digest_descriptions, fill, journal, lack
 from .embed import Progress
 from .errors import PictureUnreadable
 from .folder import CATALOGUE, discard_strays, part_paths
-from .generation import read_generation
+from .generation import read_generation, sentences_of
 from .lock import writing
 from .manifest import damaged, read_manifest
 from .metadata import MAX_LENGTH, clean
 from .publish import no_change, publish, space_of
 from .records import ImageRecord, Manifest
+from .sentences import SentenceEncoder, load_sentence_encoder
 
 
 @dataclass(slots=True)
@@ -34,17 +35,22 @@ def describe_library(
     model: str,
     say: Callable[[Path], str],
     limit: int | None = None,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = lambda done, total: None,
 ) -> DescribeSummary:
     """Ask for words for every picture that has no alt text or no caption, and put them there, marked with model's name.
 
+    sentences is the library's own sentence encoder, loaded by its name unless it is given, where the library has one.
     What a person wrote stays. Every answer is on the disk before the next question; however this ends, the library gets
     what was answered, at once or with the next build. say raises PictureUnreadable where it has no words for a picture.
 
     Raises:
         LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.
+        EncoderUnknown: the library's sentence encoder cannot be loaded.
     """
-    read_manifest(library)  # before the lock, which would make files in a folder that is no library
+    # Before the lock, which would make files in a folder that is no library.
+    if sentences is None and (name := sentences_of(library)) is not None:
+        sentences = load_sentence_encoder(name)
     with writing(library):
         manifest = read_manifest(library)
         old = read_generation(library, manifest)
@@ -61,7 +67,8 @@ def describe_library(
                 change = replace(
                     no_change(manifest, old), rows=rows_of(told), descriptions_digest=digest_descriptions(library)
                 )
-                publish(library, old, change, encoder=space_of(manifest), sources=manifest.sources)
+                space = space_of(manifest)
+                publish(library, old, change, encoder=space, sources=manifest.sources, sentences=sentences)
                 discard_strays(library)
     return summary
 

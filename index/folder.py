@@ -21,8 +21,11 @@ VECTORS = "vectors/"
 INDEX = "index-"
 DUPLICATES = "duplicates-"
 SKIPPED = "skipped-"
+WORDS = "words-"
+SENTENCES = "sentences-"
 SKIPPED_NAME = "skipped.log"
-_PART = re.compile(r"(?:catalogue/|vectors/|index-|duplicates-|skipped-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
+_KINDS = (CATALOGUE, VECTORS, INDEX, DUPLICATES, SKIPPED, WORDS, SENTENCES)
+_PART = re.compile(rf"(?:{'|'.join(_KINDS)})(\d{{6}})(?:-\d{{4}})?\.(?:parquet|faiss)")
 _OURS = {"catalogue", "vectors", WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, DESCRIPTIONS_NAME, LOCK_NAME, HOLDER_NAME}
 
 
@@ -91,8 +94,7 @@ def is_ours(library: Path) -> bool:
 
 def _part_files(library: Path) -> list[Path]:
     """The files that have a part's name, whole or not; no other file is ever deleted."""
-    patterns = ("catalogue/*", "vectors/*", "index-*", "duplicates-*", "skipped-*")
-    paths = (path for pattern in patterns for path in library.glob(pattern))
+    paths = (path for kind in _KINDS for path in library.glob(f"{kind}*"))
     return [path for path in paths if _match_part(library, path)]
 
 

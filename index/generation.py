@@ -11,9 +11,10 @@ from typing import Any
 
 from .catalogue import read_rows
 from .duplicates import Member, read_groups
-from .folder import CATALOGUE, DUPLICATES, INDEX, SKIPPED, VECTORS, part_paths
-from .manifest import check_parts, damaged
+from .folder import CATALOGUE, DUPLICATES, INDEX, SENTENCES, SKIPPED, VECTORS, part_paths
+from .manifest import check_parts, damaged, read_manifest
 from .records import Manifest
+from .sentences import SentenceIndex, read_sentences
 from .work import Contents
 
 _READERS = ("limner", "pillow", "pi-heif", "rawpy")
@@ -101,6 +102,29 @@ def read_generation(library: Path, manifest: Manifest) -> Generation:
     except (OSError, ValueError) as exc:
         raise damaged(library, "its lists of skipped files and duplicates cannot be read") from exc
     return Generation(library, manifest, skipped, groups, manifest.next_id)
+
+
+def read_sentence_part(library: Path, manifest: Manifest) -> SentenceIndex | None:
+    """The library's sentence vectors, if it has any.
+
+    Raises:
+        LibraryDamaged: they cannot be read.
+    """
+    paths = part_paths(library, manifest, SENTENCES)
+    try:
+        return read_sentences(paths[0]) if paths else None
+    except (OSError, ValueError) as exc:
+        raise damaged(library, f"its part {paths[0].name} cannot be read") from exc
+
+
+def sentences_of(library: Path) -> str | None:
+    """The name of the sentence encoder that a library was built with, if with any.
+
+    Raises:
+        LibraryMissing, LibraryDamaged: as `read_manifest`.
+    """
+    index = read_sentence_part(library, read_manifest(library))
+    return index.encoder if index else None
 
 
 def count_broken(library: Path, manifest: Manifest) -> int:

@@ -60,6 +60,7 @@ def _checked(library: Path, values: dict[str, Any]) -> Manifest:
         "sizes": dict,
         "metadata_digest": str,
         "descriptions_digest": str,
+        "strange": float,
     }
     assert types.keys() == {field.name for field in fields(Manifest)}
     wrong = [name for name, kind in types.items() if not isinstance(values.get(name), kind)]

@@ -14,12 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .atomic import digest_file, whole_file, write_whole
-from .catalogue import concat_tables, read_rows, schema, tombstones, without
+from .catalogue import concat_tables, read_rows, schema, to_records, tombstones, without
 from .duplicates import group, groups_table
-from .folder import CATALOGUE, DUPLICATES, INDEX, SKIPPED, VECTORS, last_generation, part_number, part_paths
-from .generation import Generation, Skipped, skipped_table
+from .folder import (
+    CATALOGUE,
+    DUPLICATES,
+    INDEX,
+    SENTENCES,
+    SKIPPED,
+    VECTORS,
+    WORDS,
+    last_generation,
+    part_number,
+    part_paths,
+)
+from .generation import Generation, Skipped, read_sentence_part, skipped_table
+from .lexical import index_words
 from .manifest import VERSION, damaged, write_manifest
 from .records import Manifest
+from .sentences import SentenceEncoder, index_sentences
 from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
 from .vectors import VectorIndex, new_index
 
@@ -52,6 +65,7 @@ class Change:
     next_vector_id: int = 1
     metadata_digest: str = ""
     descriptions_digest: str = ""
+    strange: float = 0.0  # share of its pictures that is out of the embedded encoder's world
 
 
 def space_of(manifest: Manifest) -> Space:
@@ -68,65 +82,25 @@ def no_change(manifest: Manifest, old: Generation) -> Change:
         next_vector_id=manifest.next_vector_id,
         metadata_digest=manifest.metadata_digest,
         descriptions_digest=manifest.descriptions_digest,
+        strange=manifest.strange,
     )
 
 
 class _Parts:
     """The parts of the generation that is being written: those that stay, and those that are written for it."""
 
-    def __init__(self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int]) -> None:
-        self._library = library
-        self._number = number
-        self.digests: dict[str, str] = {}
-        self.sizes: dict[str, int] = {}
-        for name in old.parts if old else ():
-            # Duplicates and skipped files are few, and written each time.
-            if old and part_number(name) not in taken_in and not name.startswith((DUPLICATES, SKIPPED)):
-                self.add(name, old.parts[name], old.sizes[name])
-
-    def add(self, name: str, digest: str, size: int) -> None:
-        self.digests[name] = digest
-        self.sizes[name] = size
-
-    def paths(self, kind: str) -> list[Path]:
-        return [self._library / name for name in sorted(self.digests) if name.startswith(kind)]
-
-    def write_table(self, kind: str, table: Any) -> None:
-        data = parquet_bytes(table)
-        name = f"{kind}{self._number:06d}.parquet"
-        self.add(name, write_whole(self._library / name, data), len(data))
-
-    def write_vectors(
-        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, index: VectorIndex | None
+    def __init__(
+        self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int], *, same_words: bool
     ) -> None:
-        """Write the vectors, and the index that they are all of, if one is given."""
-
-        def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for ids, vectors in chunks:
-                if index is not None:
-                    index.add(ids, vectors)
-                yield ids, vectors
-
-        for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", indexed(), dimension):
-            self.add(*part)
-        if index is not None:
-            name = f"{INDEX}{self._number:06d}.faiss"
-            with whole_file(self._library / name) as file:
-                index.write(file)
-            self.add(name, file.sha256, file.size)
-
-
-class _Parts:
-    """The parts of the generation that is being written: those that stay, and those that are written for it."""
-
-    def __init__(self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int]) -> None:
         self._library = library
         self._number = number
         self.digests: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
         for name in old.parts if old else ():
-            # Duplicates and skipped files are few, and written each time.
-            if old and part_number(name) not in taken_in and not name.startswith((DUPLICATES, SKIPPED)):
+            # Duplicates and skipped files are few, and written each time; the weight of a word hangs on all pictures.
+            of_words = name.startswith((WORDS, SENTENCES))
+            stays = same_words if of_words else part_number(name) not in taken_in
+            if old and stays and not name.startswith((DUPLICATES, SKIPPED)):
                 self.add(name, old.parts[name], old.sizes[name])
 
     def add(self, name: str, digest: str, size: int) -> None:
@@ -137,7 +111,9 @@ class _Parts:
         return [self._library / name for name in sorted(self.digests) if name.startswith(kind)]
 
     def write_table(self, kind: str, table: Any) -> None:
-        data = parquet_bytes(table)
+        self.write_bytes(kind, parquet_bytes(table))
+
+    def write_bytes(self, kind: str, data: bytes) -> None:
         name = f"{kind}{self._number:06d}.parquet"
         self.add(name, write_whole(self._library / name, data), len(data))
 
@@ -162,9 +138,19 @@ class _Parts:
 
 
 def publish(
-    library: Path, old: Generation, change: Change, *, encoder: Space, sources: Sequence[str], whole: bool = False
+    library: Path,
+    old: Generation,
+    change: Change,
+    *,
+    encoder: Space,
+    sources: Sequence[str],
+    sentences: SentenceEncoder | None = None,
+    whole: bool = False,
 ) -> Manifest:
-    """Write the next generation; the manifest is replaced last. whole writes everything anew.
+    """Write the next generation; the manifest is replaced last.
+
+    sentences encodes what is said of the pictures; without it the library gets no sentence vectors. whole writes the
+    same pictures anew, all in one part; words and sentences stay.
 
     Raises:
         WriteFailed: the old generation stands.
@@ -177,7 +163,7 @@ def publish(
     vector_ids = live["vector_id"].to_numpy()
     wanted = np.unique(vector_ids)
     taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole)
-    parts = _Parts(library, number, old.manifest, taken_in)
+    parts = _Parts(library, number, old.manifest, taken_in, same_words=whole)
     first = not parts.paths(CATALOGUE)
 
     rows = _merged_rows(library, old, change, taken_in, first=first)
@@ -196,6 +182,8 @@ def publish(
     for kind, table in ((DUPLICATES, groups_table(groups)), (SKIPPED, skipped_table(change.skipped))):
         if len(table):
             parts.write_table(kind, table)
+    if not whole:
+        _write_words(parts, library, old, sources, sentences)
     manifest = Manifest(
         version=VERSION,
         encoder=encoder.name,
@@ -210,9 +198,21 @@ def publish(
         sizes=parts.sizes,
         metadata_digest=change.metadata_digest,
         descriptions_digest=change.descriptions_digest,
+        strange=change.strange,
     )
     write_manifest(library, manifest)
     return manifest
+
+
+def _write_words(
+    parts: _Parts, library: Path, old: Generation, sources: Sequence[str], sentences: SentenceEncoder | None
+) -> None:
+    """Index what is said of all pictures; sentences that were encoded before are not encoded again."""
+    records = to_records(read_rows(parts.paths(CATALOGUE)))
+    parts.write_bytes(WORDS, index_words(records, list(map(Path, sources))).to_bytes())
+    if sentences is not None:
+        before = read_sentence_part(library, old.manifest) if old.manifest else None
+        parts.write_bytes(SENTENCES, index_sentences(records, sentences, before).to_bytes())
 
 
 def _live(old: Generation, change: Change) -> Any:

@@ -40,10 +40,15 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A picture found, with its cosine similarity to the query in [-1, 1]."""
+    """A picture found, with its score in [-1, 1]: the best comes first.
+
+    Of a search by words 0 is the library's average picture and 1 the best in every channel; of a search by a picture
+    it is the cosine.
+    """
 
     image: ImageRecord
     score: float
+    shares: tuple[tuple[str, float], ...] = ()  # (channel, its part of the score): "picture", "words", "sentences"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Manifest:
     generation: int
     sources: tuple[str, ...]  # absolute paths of the folders, as given to `limner index build`
     parts: dict[str, str]  # file name relative to the library -> SHA-256
+    strange: float = 0.0  # share of a sample of the pictures that is out of the embedded encoder's world
     next_id: int = 1  # every id below it was given away once, so none comes back for another picture
     next_vector_id: int = 1  # the same for the ids of vectors
     sizes: dict[str, int] = field(default_factory=dict)  # bytes of the parts

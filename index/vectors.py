@@ -65,17 +65,28 @@ class VectorIndex:
         found.sort(key=lambda hit: (-hit[1], hit[0]))
         return found[:wanted]
 
+    def all_scores(self, query: np.ndarray) -> np.ndarray:
+        """Return the inner product of query (d,) with every picture's vector, (n,) float32, in the order of ids."""
+        import numpy as np
+
+        if not len(self):
+            return np.empty(0, np.float32)
+        row = np.ascontiguousarray(query, np.float32).reshape(1, -1)  # (1, d)
+        total = self.faiss_index.ntotal
+        # All of them: 0.14 s for 100,000 of 512 numbers, where range_search takes 2.4 s.
+        found, rows = self.faiss_index.index.search(row, total)
+        scores = np.empty(total, np.float32)
+        scores[rows[0]] = found[0]
+        return scores[self._rows()]
+
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ids (n,) int64 of the pictures, ascending, and their vectors (n, d) float32."""
-        import faiss
         import numpy as np
 
         if not len(self):
             return self.image_ids, np.empty((0, self.dimension), np.float32)
-        ids = faiss.vector_to_array(self.faiss_index.id_map)
-        rows = self.faiss_index.index.reconstruct_n(0, len(ids))
-        order = np.argsort(ids)
-        return self.image_ids, rows[order[np.searchsorted(ids, self.vector_ids, sorter=order)]]
+        rows = self.faiss_index.index.reconstruct_n(0, self.faiss_index.ntotal)
+        return self.image_ids, rows[self._rows()]
 
     def of_pictures(self, image_ids: np.ndarray, vector_ids: np.ndarray) -> VectorIndex:
         """The index for these pictures, ids ascending; vectors that none of them has leave it.
@@ -107,6 +118,15 @@ class VectorIndex:
 
         writer = faiss.PyCallbackIOWriter(file.write, 1 << 22)  # pyright: ignore[reportAttributeAccessIssue]
         faiss.write_index(self.faiss_index, writer)
+
+    def _rows(self) -> np.ndarray:
+        """Where in the FAISS index the vector of each picture stands, (n,) int64."""
+        import faiss
+        import numpy as np
+
+        ids = faiss.vector_to_array(self.faiss_index.id_map)
+        order = np.argsort(ids)
+        return order[np.searchsorted(ids, self.vector_ids, sorter=order)]
 
     def _used_up(self, left_out: Collection[int]) -> np.ndarray:
         """The vectors all of whose pictures are left out."""
