@@ -108,7 +108,7 @@ def test_build_encodes_equal_files_once(tmp_path: Path, colour_folder: Path, col
         (colour_folder / f"copy{number}.png").write_bytes((colour_folder / "red.png").read_bytes())
     summary = build([colour_folder], tmp_path / "library", encoder=colour_encoder)
     assert (summary.indexed, colour_encoder.pictures_encoded) == (11, 8)
-    hits = Library.open(tmp_path / "library", encoder=colour_encoder).search("red", 4)
+    hits = Library.open(tmp_path / "library", encoder=colour_encoder).search_image(colour_folder / "red.png", 4)
     assert [hit.image.id for hit in hits] == sorted(hit.image.id for hit in hits)
     assert {hit.image.title for hit in hits} == {"red", "copy0", "copy1", "copy2"}
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from limner.index import decode
-from limner.index.atomic import digest_file
 from limner.index.build import build, update
+from limner.index.errors import LibraryDamaged
 from limner.index.library import Library
 from limner.index.records import ImageRecord
 from PIL import ExifTags, Image
 
 from ..colours import ColourEncoder
 from .files import alt, jpeg, xmp
-
-LATER = ["licence_url", "taken_at", "latitude", "longitude", "described_by", "described", "embedded"]
 
 
 @pytest.fixture
@@ -95,20 +92,12 @@ def test_build_reports_side_files_of_no_use(library: Path) -> None:
     assert update(library, encoder=ColourEncoder()).notices == [(broken, "is not JSON in UTF-8 and was not used")]
 
 
-def test_library_of_the_first_format_is_read_and_brought_up_to_date(library: Path) -> None:
-    whole = _hill(library)
-    part = next((library / "catalogue").iterdir())
-    pq.write_table(pq.read_table(part).drop_columns(LATER), part)
+def test_library_of_the_first_format_is_built_anew(library: Path) -> None:
     manifest = json.loads((library / "manifest.json").read_text())
-    manifest |= {"version": 1, "parts": manifest["parts"] | {f"catalogue/{part.name}": digest_file(part)}}
-    (library / "manifest.json").write_text(json.dumps(manifest))
-
-    assert _hill(library).taken_at is None
-    encoder = ColourEncoder()
-    assert update(library, encoder=encoder).unchanged == 1
-    assert encoder.pictures_encoded == 0
-    assert _hill(library) == whole
-    assert Library.open(library).manifest.version == 2
+    (library / "manifest.json").write_text(json.dumps(manifest | {"version": 1}))
+    with pytest.raises(LibraryDamaged, match="older Limner"):
+        update(library, encoder=ColourEncoder())
+    assert build([library.with_name("pictures")], library, encoder=ColourEncoder(), rebuild=True).indexed == 1
 
 
 def test_killed_build_keeps_what_pictures_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
