@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SIDE_PX = 1024  # a picture is brought to this before the model's own processor sees it
+KEPT_PICTURES = 64  # decoded ones, at most 3 MiB each: an article's pictures are read again at every later spot
 
 
 @dataclass
@@ -115,11 +116,15 @@ class LocalModel:
 
     def _picture(self, path: Path) -> Any:
         key = (path, path.stat().st_mtime_ns)
-        if key not in self._pixels:
-            image = decode(path, target_px=MAX_SIDE_PX)
-            image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
-            self._pixels[key] = image
-        return self._pixels[key]
+        if key in self._pixels:
+            self._pixels[key] = self._pixels.pop(key)  # the dictionary's order is the order of use
+            return self._pixels[key]
+        image = decode(path, target_px=MAX_SIDE_PX)
+        image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+        self._pixels[key] = image
+        if len(self._pixels) > KEPT_PICTURES:
+            del self._pixels[next(iter(self._pixels))]
+        return image
 
 
 class _Until:
