@@ -139,6 +139,11 @@ def plain_text(block: Block) -> str:
     return one_line(" ".join(_words(token) if token.type == "inline" else token.content for token in _shown(tokens)))
 
 
+def repeats_title(block: Block, title: str) -> bool:
+    """Whether a block is a heading that says the title once more; a prompt that shows the title leaves it out."""
+    return block.kind == "heading" and plain_text(block) == title
+
+
 def escape_markdown(text: str) -> str:
     """One line of Markdown that every reader shows as text, at the beginning of a line or inside one."""
     escaped = _ACTIVE.sub(r"\\\g<0>", one_line(text))

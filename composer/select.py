@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .article import Candidates, Choice, Draft
 from .errors import ReplyInvalid
-from .markdown import plain_text
+from .markdown import plain_text, repeats_title
 from .prompts import render_prompt
 from .protocols import Message, Model, Sampling
 
@@ -81,7 +81,7 @@ def fit_prompt(
     items: list[dict[str, object]] = []
     for index in range(candidates.spot.after_block + 1):
         block = draft.blocks[index]
-        if plain_text(block) and not (index == 0 and block.markdown.lstrip("# ").strip() == draft.title):
+        if plain_text(block) and not (index == 0 and repeats_title(block, draft.title)):
             items.append({"text": block.markdown.strip(), "picture": None})
         if index in placed:
             items.append({"text": "", "picture": placed[index]})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .article import ILLUSTRATABLE, Block, Draft, Spot
 from .errors import ReplyInvalid
-from .markdown import plain_text, swallows_what_follows
+from .markdown import plain_text, repeats_title, swallows_what_follows
 from .prompts import render_prompt
 from .protocols import Message, Model, Sampling
 from .replies import ask, read_spots
@@ -44,7 +44,7 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
     parts = [
         _Part(index, block.markdown.strip(), can_stand_after(block))
         for index, block in enumerate(draft.blocks)
-        if plain_text(block)
+        if plain_text(block) and not (index == 0 and repeats_title(block, draft.title))
     ]
     possible = sum(part.illustratable for part in parts)
     notices: list[str] = []
@@ -80,9 +80,6 @@ def _prompt(title: str, window: Sequence[_Part], images: int | None) -> list[Mes
     for part in window:
         number += part.illustratable
         blocks.append({"number": number if part.illustratable else None, "text": part.text})
-    # A heading that repeats the title would stand twice.
-    if blocks and not window[0].illustratable and window[0].text.lstrip("# ").strip() == title:
-        blocks = blocks[1:]
     return render_prompt("spot", title=title, blocks=blocks, images=images)
 
 

@@ -17,9 +17,11 @@ from limner.composer.prompts import render_prompt
 from limner.composer.protocols import Message, Picture
 from limner.composer.select import LETTERS, NONE
 
-from .picture_book.captions import describe
+from .picture_book.captions import AT_PLACE, describe
 from .picture_book.stories import Stop, Story, make_story, without_colour
 from .picture_book.world import PLACES, SUBJECTS, Scene, Thing
+
+YES, NO = "yes", "no"  # the verdicts of a look
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,11 @@ class Item:
         )
 
     @property
+    def knows_colour(self) -> bool:
+        """Whether the text or an earlier picture shows which colour the article's subject has."""
+        return self.story.names_colour or bool(self.placed)
+
+    @property
     def reply(self) -> str:
         """The right answer as the model is to give it."""
         return NONE if self.answer is None else LETTERS[self.answer]
@@ -176,12 +183,18 @@ def make_item(
     m: int = 4,
     hard: bool = True,
     none_share: float = 0.0,
+    first_share: float = 0.0,
     short: bool = False,
 ) -> Item:
-    """A question at one of the story's scenes; in a story that never names the colour there is an earlier picture."""
+    """A question at one of the story's scenes.
+
+    Where the text does not name the colour there is an earlier picture, but for a share of `first_share`: at the first
+    picture of such an article every colour fits, and the first candidate, the library's best, is right.
+    """
     scenes = story.scenes
+    free = not story.names_colour and bool(rng.random() < first_share)
     earliest = 0 if story.names_colour else 1
-    order = int(rng.integers(earliest, len(scenes)))
+    order = 0 if free else int(rng.integers(earliest, len(scenes)))
     spot = scenes[order]
     first = 0
     if short and order > 0 and not story.names_colour:
@@ -199,25 +212,36 @@ def make_item(
     placed = {number: row for number, row in placed.items() if number >= first}
     stop = story.paragraphs[spot].stop
     assert stop is not None
-    none_fits = bool(rng.random() < none_share)
+    none_fits = bool(rng.random() < none_share) and not free
+    hard = hard or free
     # Four colours a subject: with none fitting, the hard case has only three others to offer.
     hard = hard and m - (0 if none_fits else 1) <= 3
     rows = _others(pool, hero, stop, m if none_fits else m - 1, rng, hard=hard)
     answer = None
     if not none_fits:
-        answer = int(rng.integers(m))
+        answer = 0 if free else int(rng.integers(m))
         rows.insert(answer, pool.draw(hero, stop, rng))
     else:
         rows = [rows[int(i)] for i in rng.permutation(len(rows))]
     return Item(story, spot, placed, tuple(rows), answer, first)
 
 
+def look_line(thing: Thing, place: str) -> str:
+    """What a picture shows; its colour last, where the verdict follows."""
+    return f"{thing.subject} {AT_PLACE[place]}, {thing.colour}"
+
+
 def conversation(item: Item, pool: Pool) -> tuple[list[Message], list[Message]]:
     """The question, and what follows it: the look at the candidates, the question for a letter, the letter."""
-    lines = [f"{item.story.hero.colour} {item.story.hero.subject}"]
+    stop = item.story.paragraphs[item.spot].stop
+    assert stop is not None
+    hero = item.story.hero
+    wanted = look_line(hero, stop.place) if item.knows_colour else f"{hero.subject} {AT_PLACE[stop.place]}"
+    lines = [f"wanted: {wanted}"]
     for i, row in enumerate(item.candidates):
-        thing = pool.scenes[row].main
-        lines.append(f"{LETTERS[i]}: {thing.colour} {thing.subject}, {'yes' if i == item.answer else 'no'}")
+        scene = pool.scenes[row]
+        verdict = YES if i == item.answer else NO
+        lines.append(f"{LETTERS[i]}: {look_line(scene.main, scene.place)} {verdict}")
     return item.prompt(), [assistant("\n".join(lines)), *render_prompt("choose"), assistant(item.reply)]
 
 
@@ -229,32 +253,31 @@ def glossed(messages: Sequence[Message], pool: Pool, share: float, rng: np.rando
         for part in message.parts:
             parts.append(part)
             if isinstance(part, Picture) and rng.random() < share:
-                thing = pool.scenes[row_of(part)].main
-                parts.append(Gloss(f" {thing.colour} {thing.subject}"))
+                scene = pool.scenes[row_of(part)]
+                parts.append(Gloss(" " + look_line(scene.main, scene.place)))
         out.append(Message(message.role, tuple(parts)))
     return tuple(out)
 
 
-def spoken(messages: Sequence[Message], pool: Pool) -> tuple[Message, ...]:
-    """The same messages with words in place of every picture: the choice without the seeing, at a third of the cost."""
-
-    def words(part: str | Picture) -> str:
-        if isinstance(part, str):
-            return part
-        thing = pool.scenes[row_of(part)].main
-        return f" {thing.colour} {thing.subject}"
-
-    return tuple(Message(message.role, tuple(words(part) for part in message.parts)) for message in messages)
-
-
-def spoken_sample(pool: Pool, seed: int, rng: np.random.Generator) -> Sample:
-    """A short question of selection about words."""
-    story = make_story(seed)
-    if rng.random() < 0.6:
-        story = without_colour(story)
-    item = make_item(story, pool, rng, m=int(rng.integers(2, 5)), hard=True, short=True, none_share=0.05)
-    prompt, rest = conversation(item, pool)
-    return Sample("spoken", (*spoken(prompt, pool), *rest))
+def drill_sample(rng: np.random.Generator) -> Sample:
+    """A look alone, without a picture: several verdicts to learn from in few tokens."""
+    subject = list(SUBJECTS)[int(rng.integers(len(SUBJECTS)))]
+    place = PLACES[int(rng.integers(12))]
+    colours = [SUBJECTS[subject][int(i)] for i in rng.permutation(4)]
+    lines = [look_line(Thing(subject, colour), place) for colour in colours[: int(rng.integers(2, 5))]]
+    wanted = (
+        lines[int(rng.integers(len(lines)))] if rng.random() < 0.85 else look_line(Thing(subject, colours[3]), place)
+    )
+    if rng.random() < 0.3:  # one of the others is elsewhere, or something else
+        other = int(rng.integers(len(lines)))
+        thing = Thing(subject, wanted.rpartition(" ")[2])
+        line = look_line(thing, PLACES[int(rng.integers(12))])
+        if lines[other] != wanted and line != wanted:
+            lines[other] = line
+    parts: list[str] = [f"wanted: {wanted}"]
+    for letter, line in zip(LETTERS, lines, strict=False):
+        parts += [f"\n{letter}: {line}", Gloss(f" {YES if line == wanted else NO}")]
+    return Sample("drill", (Message("user", tuple(parts)),))
 
 
 def select_sample(pool: Pool, seed: int, rng: np.random.Generator, *, level: int, gloss: float = 0.0) -> Sample:
@@ -272,9 +295,11 @@ def select_sample(pool: Pool, seed: int, rng: np.random.Generator, *, level: int
         story = without_colour(story)
     if level < 2:
         m = int(rng.integers(2, 5)) if level == 0 else 4
-        item = make_item(story, pool, rng, m=m, hard=rng.random() < 0.8, short=level == 0, none_share=0.05)
+        item = make_item(
+            story, pool, rng, m=m, hard=rng.random() < 0.8, short=level == 0, none_share=0.08, first_share=0.1
+        )
     else:
         m = 4 if rng.random() < 0.75 else int(rng.integers(2, 7))
-        item = make_item(story, pool, rng, m=m, hard=rng.random() < 0.6, none_share=0.12)
+        item = make_item(story, pool, rng, m=m, hard=rng.random() < 0.6, none_share=0.12, first_share=0.12)
     prompt, rest = conversation(item, pool)
     return Sample(f"select{level}@{gloss}", (*glossed(prompt, pool, gloss, rng), *rest))

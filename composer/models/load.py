@@ -106,6 +106,7 @@ def _load(name: str, source: str, device: str) -> LocalModel:
 
 
 def _cached_models() -> list[str]:
+    """The models of the local cache that read pictures and write text, as their configurations say."""
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
@@ -113,7 +114,20 @@ def _cached_models() -> list[str]:
         repositories = scan_cache_dir().repos
     except CacheNotFound:
         return []
-    return sorted(repository.repo_id for repository in repositories if repository.repo_type == "model")
+    names = (repository.repo_id for repository in repositories if repository.repo_type == "model")
+    return sorted(name for name in names if _reads_pictures(name))
+
+
+def _reads_pictures(name: str) -> bool:
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    try:
+        with _quiet():
+            config = AutoConfig.from_pretrained(name, local_files_only=True)
+    except (OSError, ValueError, KeyError):
+        return False
+    return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 
 @contextmanager

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SIDE_PX = 1024  # a picture is brought to this before the model's own processor sees it
-MAX_PICTURES = 128  # kept in memory: those of one article and its candidates
+KEPT_PICTURES = 64  # decoded ones, at most 3 MiB each: an article's pictures are read again at every later spot
 
 
 @dataclass
@@ -120,13 +120,15 @@ class LocalModel:
             key = (path, path.stat().st_mtime_ns)
         except OSError as exc:
             raise PictureUnreadable(str(path), exc.strerror or "the file is not there") from exc
-        if key not in self._pixels:
-            image = decode(path, target_px=MAX_SIDE_PX, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
-            image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
-            self._pixels[key] = image
-            if len(self._pixels) > MAX_PICTURES:
-                del self._pixels[next(iter(self._pixels))]  # the oldest
-        return self._pixels[key]
+        if key in self._pixels:
+            self._pixels[key] = self._pixels.pop(key)  # the dictionary's order is the order of use
+            return self._pixels[key]
+        image = decode(path, target_px=MAX_SIDE_PX, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
+        image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+        self._pixels[key] = image
+        if len(self._pixels) > KEPT_PICTURES:
+            del self._pixels[next(iter(self._pixels))]
+        return image
 
 
 class _Until:

@@ -14,7 +14,7 @@ from training.picture_book.captions import describe, query_caption
 from training.picture_book.stories import make_story, without_colour
 from training.picture_book.world import PLACES, SUBJECTS, held_out
 from training.pictures import from_json, scenes_for, to_json
-from training.samples import Pool, make_item, select_sample, spot_sample, write_sample
+from training.samples import Gloss, Pool, drill_sample, make_item, select_sample, spot_sample, write_sample
 
 
 @pytest.fixture(scope="module")
@@ -114,5 +114,25 @@ def test_samples_use_the_pipelines_own_replies(pool: Pool) -> None:
     turns = select_sample(pool, 4, rng, level=2).turns
     assert [turn.role for turn in turns] == ["user", "assistant", "user", "assistant"]
     assert turns[2:3] == tuple(render_prompt("choose"))
-    fits = [line for line in str(turns[1].parts[0]).splitlines() if line.endswith(", yes")]
+    fits = [line for line in str(turns[1].parts[0]).splitlines() if line.endswith(" yes")]
     assert [line[0] for line in fits] == [letter for letter in turns[3].parts if letter != "none"]
+
+
+def test_make_item_at_the_first_picture_takes_the_librarys_best(pool: Pool) -> None:
+    rng = np.random.default_rng(4)
+    for seed in range(40):
+        item = make_item(without_colour(make_story(seed)), pool, rng, first_share=1.0)
+        assert (item.answer, item.placed, item.knows_colour) == (0, {}, False)
+
+
+def test_drill_sample_says_yes_to_what_is_wanted_and_to_nothing_else() -> None:
+    rng = np.random.default_rng(5)
+    said = []
+    for _ in range(200):
+        (message,) = drill_sample(rng).turns
+        wanted = str(message.parts[0]).removeprefix("wanted: ")
+        for line, verdict in zip(message.parts[1::2], message.parts[2::2], strict=True):
+            assert isinstance(verdict, Gloss)
+            assert (verdict == " yes") == (str(line).partition(": ")[2] == wanted)
+            said.append(str(verdict))
+    assert 0.2 < said.count(" yes") / len(said) < 0.5

@@ -92,17 +92,21 @@ DETAILS = {
              "Children had left chalk drawings on the path.", "The lawn was as smooth as a carpet."),
 }  # fmt: skip
 
+# Lines about the weather name the place, and deeds belong to one place: a story comes to each place once, so that no
+# sentence can come twice and a writer need not remember which it has used.
 WEATHER_LINES = {
-    "clear": ("Not a single cloud was in the sky.", "The sky was clear and wide.",
-              "Everything could be seen for miles.",
-              "There was no better weather to be had.", "The air was bright and still."),
-    "cloudy": ("Big clouds drifted over the land.", "The clouds hung low and soft.", "A grey blanket covered the sky.",
-               "The clouds looked like sheep.", "One cloud after another sailed by."),
-    "rain": ("The rain drummed on everything.", "It rained so hard that puddles grew.",
-             "Rain fell in long straight lines.",
-             "Drops hung from every edge.", "It had rained for hours and it went on raining."),
-    "snow": ("Snow fell without a sound.", "Snowflakes covered everything in white.", "It snowed all the while.",
-             "The snow lay thick and clean.", "Flakes as big as feathers came down."),
+    "clear": ("Not a single cloud hung over the {p}.", "The sky over the {p} was clear and wide.",
+              "{At} everything could be seen for miles.", "There was no better weather to be had {at}.",
+              "The air over the {p} was bright and still."),
+    "cloudy": ("Big clouds drifted over the {p}.", "The clouds hung low over the {p}.",
+               "A grey blanket covered the sky over the {p}.", "Above the {p} the clouds looked like sheep.",
+               "One cloud after another sailed over the {p}."),
+    "rain": ("The rain drummed on everything {at}.", "It rained so hard {at} that puddles grew.",
+             "Rain fell on the {p} in long straight lines.", "{At} drops hung from every edge in the rain.",
+             "It had rained on the {p} for hours and it went on raining."),
+    "snow": ("Snow fell on the {p} without a sound.", "Snowflakes covered the {p} in white.",
+             "It snowed {at} all the while.", "The snow lay thick and clean {at}.",
+             "Snowflakes as big as feathers came down on the {p}."),
 }  # fmt: skip
 
 ARRIVALS = (
@@ -126,16 +130,48 @@ JUST = {
 }
 
 DEEDS = {
-    "animal": ("The {s} sat down and looked around with big eyes.", "The {s} took a deep breath and listened.",
-               "Nothing made the {s} happier than a new smell.",
-               "The {s} turned around twice and made itself comfortable.",
-               "The {s} was a little tired and very content.", "The {s} walked on slowly so as not to miss a thing."),
-    "mover": ("The {s} stood still at last.", "The {s} shone as if somebody had polished it.",
-              "There was plenty of room for the {s}.", "The {s} looked as if it had always belonged there.",
-              "A few people came to see the {s}.", "Nobody had ever brought the {s} this far."),
-    "static": ("The {s} looked as if it had always belonged there.", "It was hard to look away from the {s}.",
-               "The {s} was even better than in the stories.", "A few people came to see the {s}.",
-               "Somebody had taken good care of the {s}.", "The {s} made the whole place look friendly."),
+    "animal": {
+        "meadow": ("The {s} rolled in the grass until it was out of breath.", "The {s} sniffed at every clover."),
+        "forest": ("The {s} listened to the branches.", "The {s} stepped softly between the trunks."),
+        "beach": ("The {s} left a long line of footprints.", "The {s} watched the waves come and go."),
+        "lake": ("The {s} looked at itself in the water.", "The {s} drank a little and was content."),
+        "mountains": ("The {s} went slowly so as not to miss a thing.", "The {s} took a deep breath and listened."),
+        "village": ("The {s} said hello to everyone at the well.", "The {s} found a warm step and sat down."),
+        "city": ("The {s} waited until the street was free.", "The {s} looked up until its neck was stiff."),
+        "farm": ("The {s} made friends with the hens.", "The {s} found a soft place in the hay."),
+        "desert": ("The {s} rested behind a dune.", "The {s} had never seen so much sky."),
+        "garden": ("The {s} smelled every single rose.", "The {s} was careful not to step on the beds."),
+        "harbour": ("The {s} counted the boats.", "The {s} watched the sailors at their work."),
+        "park": ("The {s} sat down and looked around with big eyes.", "The {s} went once around the lawn."),
+    },
+    "mover": {
+        "meadow": ("A cow came close and looked at the {s}.", "The {s} stood out brightly against the green."),
+        "forest": ("There was just enough room for the {s}.", "A squirrel hid behind the {s}."),
+        "beach": ("There was sand on the {s} for weeks.", "Children ran up to the {s} with wet feet."),
+        "lake": ("One could see the {s} twice, once in the water.", "Two swans came to look at the {s}."),
+        "mountains": ("Nobody had ever brought the {s} this high.", "A goat walked once around the {s}."),
+        "village": ("Everyone came to the window to see the {s}.", "The {s} stood right beside the well."),
+        "city": ("There was hardly room for the {s} among so many people.", "A policeman waved at the {s}."),
+        "farm": ("The {s} stood safely in the yard.", "The hens walked in a circle around the {s}."),
+        "desert": ("There was nothing but the {s} for miles.", "The {s} was the brightest thing of all."),
+        "garden": ("The {s} shone as if somebody had polished it.", "A bee took the {s} for a flower."),
+        "harbour": ("The {s} looked ready to go on board.", "A gull sat down beside the {s}."),
+        "park": ("People on the path stopped to see the {s}.", "The {s} looked as if it belonged there."),
+    },
+    "static": {
+        "meadow": ("One could see the {s} across the whole valley.", "The grass grew high around the {s}."),
+        "forest": ("The {s} stood where the trees make room.", "Somebody had swept the needles away from the {s}."),
+        "beach": ("The wind had blown a little sand around the {s}.", "Even the gulls came close to the {s}."),
+        "lake": ("One could see the {s} twice, once in the water.", "A boat went slowly past the {s}."),
+        "mountains": ("The {s} looked tiny under the peaks.", "It was a long climb, but the {s} was worth it."),
+        "village": ("The neighbours were proud of the {s}.", "There was a little queue in front of the {s}."),
+        "city": ("Even the busiest people turned around for the {s}.", "The {s} made the whole street friendly."),
+        "farm": ("The farmer spoke of the {s} with pride.", "Somebody had taken good care of the {s}."),
+        "desert": ("Nobody could say how the {s} had come so far.", "Next to the {s} the dunes looked even bigger."),
+        "garden": ("The {s} had the best corner of all.", "It was hard to look away from the {s}."),
+        "harbour": ("Sailors greet the {s} when they come home.", "The {s} was even better than in the stories."),
+        "park": ("Two old friends sat and talked about the {s}.", "The {s} looked as if it belonged there."),
+    },
 }  # fmt: skip
 
 OPENINGS_TRAVEL = (
@@ -154,6 +190,7 @@ OPENING_TAILS = (
     "What came next is told here.",
 )  # fmt: skip
 THOUGHTS = (
+    # The first thought of a story is one of these seven ...
     "Good things take their time. Nobody who hurries sees very much.",
     "Old people say that every road is a teacher. They may well be right.",
     "A journey is made of small things. Most of them are found by accident.",
@@ -161,6 +198,7 @@ THOUGHTS = (
     "Friends ask why anybody would want to go so far. There is no short answer.",
     "Maps are useful, but they leave out the best parts. Those have to be found on foot.",
     "There are many books about travelling. None of them mentions sore feet.",
+    # ... and the second one of these.
     "Some days are for going and some days are for thinking. This was a day for thinking.",
     "Perhaps the most important thing is to begin. The rest follows by itself.",
     "Everyone remembers a different part of a long trip. That is why stories are never the same.",
@@ -214,8 +252,8 @@ def _scene_text(hero: Thing, stop: Stop, bag: _Bag, rng: np.random.Generator) ->
     }
     kind = "animal" if hero.subject in ANIMALS else "mover" if travels else "static"
     first = bag.draw(ARRIVALS if travels else SIGHTS).format(**words)
-    weather = bag.draw(WEATHER_LINES[stop.weather])
-    rest = [bag.draw(DETAILS[stop.place]), bag.draw(DEEDS[kind]).format(**words)]
+    weather = bag.draw(WEATHER_LINES[stop.weather]).format(**words)
+    rest = [bag.draw(DETAILS[stop.place]), bag.draw(DEEDS[kind][stop.place]).format(**words)]
     if stop.weather in ("rain", "snow"):
         return " ".join([first, weather, rest[int(rng.integers(2))]])
     keep = [weather] if rng.random() < 0.3 else []
@@ -287,7 +325,8 @@ def make_story(seed: int, *, held: bool = False) -> Story:
         paragraphs.append(Paragraph(_scene_text(hero, stop, bag, rng), stop))
         if number in slots:
             elsewhere = [place for place in PLACES if place not in chosen]
-            thought = bag.draw(THOUGHTS).format(q=elsewhere[int(rng.integers(len(elsewhere)))])
+            half = THOUGHTS[:7] if number == slots[0] else THOUGHTS[7:]
+            thought = bag.draw(half).format(q=elsewhere[int(rng.integers(len(elsewhere)))])
             paragraphs.append(Paragraph(thought))
     paragraphs.append(Paragraph(bag.draw(CLOSINGS)))
     return Story(
