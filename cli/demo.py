@@ -29,6 +29,7 @@ class Example:
     kind: str  # what the instruction is
     instruction: str
     seed: int = 0
+    images: int | None = None
 
 
 EXAMPLES = (
@@ -37,10 +38,11 @@ EXAMPLES = (
         "an outline",
         "A purple balloon:\n- The purple balloon in the mountains in the morning\n- In the village at noon\n"
         "- On the beach in the evening\n- The balloon by the lake at night",
+        seed=4,
     ),
-    Example("keywords", "keywords", "blue elephant, beach, lake, desert"),
+    Example("keywords", "keywords", "blue elephant, lake, desert", images=2),
     # No colour is named: the first picture decides, and the others follow it.
-    Example("title", "a title", "A story about a bus in the mountains, in the village and in the city"),
+    Example("title", "a title", "A story about a bus in the mountains, in the village and in the city", seed=14),
 )
 
 
@@ -90,7 +92,7 @@ def _compose(example: Example, model: Model, library: Library, out: Path) -> Non
 
     def make(steps: Steps) -> None:
         article = compose(
-            Brief(example.instruction, seed=example.seed),
+            Brief(example.instruction, seed=example.seed, images=example.images),
             writer=model,
             selector=model,
             library=library,

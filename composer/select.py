@@ -7,6 +7,7 @@ choose by context at all (training/LOG.md), and it is kept in run/calls.jsonl fo
 from __future__ import annotations
 
 import math
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -65,9 +66,15 @@ def select(draft: Draft, placed: Mapping[int, Path], candidates: Candidates, mod
 
 def look_and_score(messages: Sequence[Message], count: int, model: Model) -> list[float]:
     """The log-probabilities of the letters of `count` candidates and of "none", after a look at each in words."""
-    look = "".join(model.generate(messages, sampling=Sampling(_look_tokens(count))))
+    look = up_to_last_line("".join(model.generate(messages, sampling=Sampling(_look_tokens(count)))), count)
     asked = [*messages, Message("assistant", (look,)), *render_prompt("choose")]
     return model.score(asked, [*LETTERS[:count], NONE])
+
+
+def up_to_last_line(look: str, count: int) -> str:
+    """A look without what follows the last candidate: a small model goes on to some that are not there."""
+    last = re.search(rf"^\W*{LETTERS[count - 1]}\b.*$", look, re.MULTILINE)
+    return look[: last.end()] if last else look
 
 
 def fit_prompt(

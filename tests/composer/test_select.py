@@ -9,7 +9,7 @@ from limner.composer.article import Candidates, Spot
 from limner.composer.markdown import parse_draft
 from limner.composer.protocols import Picture
 from limner.composer.retrieve import retrieve
-from limner.composer.select import CUT, fit_prompt, select
+from limner.composer.select import CUT, fit_prompt, select, up_to_last_line
 from limner.index.library import Library
 from limner.index.records import Hit, ImageRecord
 
@@ -113,3 +113,9 @@ def test_retrieve_leaves_out_used_and_missing_pictures(colour_library: Library, 
 
 def test_retrieve_returns_all_when_m_exceeds_library(colour_library: Library) -> None:
     assert len(retrieve(Spot(0, "red"), colour_library, 99, used=()).hits) == len(colour_library)
+
+
+def test_up_to_last_line_keeps_the_look_and_drops_candidates_that_are_not_there() -> None:
+    look = "wanted: a cat, grey\nA: a cat, orange no\n[B] a cat, grey yes"
+    assert up_to_last_line(f"{look}\nC: a dog, black no\nB: a cat, black no", 2) == look
+    assert up_to_last_line("Both are cats.", 2) == "Both are cats."
