@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
-from limner.index.catalogue import Catalogue, catalogue_bytes
+from limner.index.catalogue import Catalogue, rows_of
 from limner.index.errors import FilterInvalid
 from limner.index.records import ImageRecord
 
@@ -18,7 +19,7 @@ def catalogue(tmp_path: Path) -> Catalogue:
         ImageRecord(2, Path("/p/fox.jpg"), 20, 2, "b", 400, 600, "Fox", keywords=("fox",), licence="CC BY 4.0"),
         ImageRecord(5, Path("/p/o'hara.jpg"), 30, 3, "c", 1200, 300, "O'Hara", caption="100% wool; drop"),
     ]
-    (tmp_path / "c.parquet").write_bytes(catalogue_bytes(records))
+    pq.write_table(rows_of(records), tmp_path / "c.parquet")
     return Catalogue.open([tmp_path / "c.parquet"])
 
 
