@@ -88,7 +88,7 @@ def fit_prompt(
     items: list[dict[str, object]] = []
     for index in range(candidates.spot.after_block + 1):
         block = draft.blocks[index]
-        if plain_text(block) and not (index == 0 and repeats_title(block, draft.title)):
+        if plain_text(block) and not repeats_title(block, draft.title):
             items.append({"text": block.markdown.strip(), "picture": None})
         if index in placed:
             items.append({"text": "", "picture": placed[index]})

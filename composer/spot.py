@@ -44,7 +44,7 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
     parts = [
         _Part(index, block.markdown.strip(), can_stand_after(block))
         for index, block in enumerate(draft.blocks)
-        if plain_text(block) and not (index == 0 and repeats_title(block, draft.title))
+        if plain_text(block) and not repeats_title(block, draft.title)
     ]
     possible = sum(part.illustratable for part in parts)
     notices: list[str] = []

@@ -1,8 +1,7 @@
 """Training samples of nano-vlm: conversations in the pipeline's own prompt templates, with the pictures that they show.
 
 A picture in a conversation is named by its row in a pool of rendered pictures. Selection comes in three lengths, from
-one earlier picture to a whole article; while it is learnt, each item also asks for the facts that the choice rests on
-(the colour in the earlier pictures, the colour of each candidate).
+one earlier picture to a whole article, and as a drill without pictures: the verdicts of a look alone.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Sample:
 
 
 class Gloss(str):
-    """What a picture shows, said right after it: in training alone, and learnt like a reply."""
+    """Words within a question that are learnt like a reply, in training alone: what the picture before them shows."""
 
     __slots__ = ()
 
@@ -49,6 +48,7 @@ class Pool:
             key = (scene.main.subject, scene.main.colour, scene.place)
             self._rows[(*key, scene.time)].append(row)
             self._rows_any_time[key].append(row)
+        self.places = sorted({scene.place for scene in self.scenes})
 
     def draw(self, thing: Thing, stop: Stop, rng: np.random.Generator) -> int:
         """A picture of this thing at this place and time; of the right weather where there is one."""
@@ -61,11 +61,6 @@ class Pool:
         """A picture of this thing at this place at any time of day, or None where there is none."""
         rows = self._rows_any_time.get((thing.subject, thing.colour, place))
         return rows[int(rng.integers(len(rows)))] if rows else None
-
-
-def user(text: str) -> Message:
-    """A further question in a conversation."""
-    return Message("user", (text,))
 
 
 def assistant(text: str) -> Message:
@@ -156,14 +151,13 @@ def _others(pool: Pool, hero: Thing, stop: Stop, count: int, rng: np.random.Gene
     rows = [pool.draw(Thing(hero.subject, colours[int(i)]), stop, rng) for i in rng.permutation(3)]
     if hard:
         return rows[:count]
-    places = sorted({scene.place for scene in pool.scenes[:: max(1, len(pool.scenes) // 2000)]})
     picked: list[int] = []
     while len(picked) < count:
         kind = rng.random()
         if kind < 0.45 and rows:
             row: int | None = rows.pop()
         elif kind < 0.75:
-            place = places[int(rng.integers(len(places)))]
+            place = pool.places[int(rng.integers(len(pool.places)))]
             row = None if place == stop.place else pool.draw_any_time(hero, place, rng)
         else:
             subject = list(SUBJECTS)[int(rng.integers(len(SUBJECTS)))]
@@ -268,7 +262,7 @@ def drill_sample(rng: np.random.Generator) -> Sample:
     wanted = (
         lines[int(rng.integers(len(lines)))] if rng.random() < 0.85 else look_line(Thing(subject, colours[3]), place)
     )
-    if rng.random() < 0.3:  # one of the others is elsewhere, or something else
+    if rng.random() < 0.3:  # one of the others has the right colour, elsewhere
         other = int(rng.integers(len(lines)))
         thing = Thing(subject, wanted.rpartition(" ")[2])
         line = look_line(thing, PLACES[int(rng.integers(12))])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,6 @@ class LocalModel:
     model: Any
     processor: Any
     context_tokens: int
-    _pixels: dict[tuple[Path, int], Any] = field(default_factory=dict, repr=False)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the prompt has, its pictures included."""
@@ -106,7 +106,7 @@ class LocalModel:
     def _part(self, part: str | Picture) -> dict[str, Any]:
         if isinstance(part, str):
             return {"type": "text", "text": self._harmless(part)}
-        return {"type": "image", "image": self._picture(part.path)}
+        return {"type": "image", "image": _decoded(part.path, part.path.stat().st_mtime_ns)}
 
     def _harmless(self, text: str) -> str:
         """The text with the model's own control tokens broken up, so that words from outside cannot open a turn."""
@@ -114,17 +114,13 @@ class LocalModel:
             text = text.replace(token, token[0] + "\u200b" + token[1:])
         return text
 
-    def _picture(self, path: Path) -> Any:
-        key = (path, path.stat().st_mtime_ns)
-        if key in self._pixels:
-            self._pixels[key] = self._pixels.pop(key)  # the dictionary's order is the order of use
-            return self._pixels[key]
-        image = decode(path, target_px=MAX_SIDE_PX)
-        image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
-        self._pixels[key] = image
-        if len(self._pixels) > KEPT_PICTURES:
-            del self._pixels[next(iter(self._pixels))]
-        return image
+
+@lru_cache(KEPT_PICTURES)
+def _decoded(path: Path, mtime_ns: int) -> Any:
+    """A picture at the size that models read; another time of change is another picture."""
+    image = decode(path, target_px=MAX_SIDE_PX)
+    image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+    return image
 
 
 class _Until:

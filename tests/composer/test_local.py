@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from limner.composer.errors import ModelUnknown
+from limner.composer.models import load
 from limner.composer.models.load import known_models, load_model
 from limner.composer.models.local import LocalModel
 from limner.composer.protocols import Message, Picture, Sampling
@@ -197,3 +200,22 @@ def test_load_model_refuses_a_model_that_reads_no_pictures(tmp_path: Path) -> No
 def test_known_models_name_the_tiers() -> None:
     assert known_models()[0].tier == "embedded"
     assert "local" in {info.tier for info in known_models()}
+
+
+def test_known_models_leave_out_what_reads_no_pictures(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LlamaConfig().save_pretrained(tmp_path / "text")
+    names = [str(folder), str(tmp_path / "text"), str(tmp_path / "nothing")]
+    cache = SimpleNamespace(repos=[SimpleNamespace(repo_id=name, repo_type="model") for name in names])
+    monkeypatch.setattr("huggingface_hub.scan_cache_dir", lambda: cache)
+    assert load._cached_models() == [str(folder)]
+
+
+def test_picture_that_changed_is_read_again(model: LocalModel, tmp_path: Path, paint: Paint) -> None:
+    path = tmp_path / "a.png"
+    scores = []
+    for number, colour in enumerate(("red", "blue")):
+        os.utime(paint(path, colour), ns=(number, number))
+        scores.append(model.score([Message("user", (Picture(path), "?"))], ["A"]))
+    assert scores[0] != scores[1]

@@ -10,6 +10,7 @@ from limner.composer.markdown import parse_draft
 from limner.composer.protocols import Picture
 from limner.composer.retrieve import retrieve
 from limner.composer.select import CUT, fit_prompt, select, up_to_last_line
+from limner.composer.spot import find_spots
 from limner.index.library import Library
 from limner.index.records import Hit, ImageRecord
 
@@ -119,3 +120,12 @@ def test_up_to_last_line_keeps_the_look_and_drops_candidates_that_are_not_there(
     look = "wanted: a cat, grey\nA: a cat, orange no\n[B] a cat, grey yes"
     assert up_to_last_line(f"{look}\nC: a dog, black no\nB: a cat, black no", 2) == look
     assert up_to_last_line("Both are cats.", 2) == "Both are cats."
+
+
+def test_prompt_shows_the_title_once_also_below_front_matter(candidates: Candidates) -> None:
+    draft = parse_draft("---\nauthor: A\n---\n\n# The Cat\n\nIt sat.\n\nIt slept.\n")
+    messages, _ = fit_prompt(draft, {}, Candidates(Spot(3, "x"), candidates.hits), ColourModel())
+    assert str(messages[0].parts[0]).count("The Cat") == 1
+    writer = ColourModel("1: a cat")
+    find_spots(draft, writer, images=None)
+    assert str(writer.asked[0][0].parts[0]).count("The Cat") == 1

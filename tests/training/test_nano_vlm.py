@@ -8,7 +8,7 @@ import torch
 from limner.composer.models.load import embedded_folder
 from transformers import AutoProcessor, PreTrainedTokenizerFast
 
-from training.nano_vlm import IGNORE, PATCHES, VERDICT_WEIGHT, collate
+from training.nano_vlm import CURRICULUM, IGNORE, PATCHES, VERDICT_WEIGHT, Curriculum, collate
 from training.picture_book.stories import make_story
 from training.pictures import SIDE_PX, scenes_for
 from training.samples import Pool, drill_sample, select_sample, write_sample
@@ -61,3 +61,12 @@ def test_collate_has_the_pixels_of_every_image_token(tokenizer: PreTrainedTokeni
     batch = collate(samples, tokenizer, PIXELS)
     image_tokens = int((batch["input_ids"] == tokenizer.convert_tokens_to_ids("<image>")).sum())
     assert image_tokens == len(batch["pixel_values"]) * PATCHES
+
+
+def test_curriculum_begins_where_it_is_told_to(tokenizer: PreTrainedTokenizerFast, pool: Pool) -> None:
+    def tasks(from_share: float) -> set[str]:
+        curriculum = Curriculum(tokenizer, total=40, from_share=from_share)
+        return {curriculum.samples(number, pool)[0].task.partition("@")[0] for number in range(40)}
+
+    assert tasks(CURRICULUM[-1][0]) <= {task.partition("@")[0] for task in CURRICULUM[-1][1]}
+    assert "drill" in tasks(0.0)
