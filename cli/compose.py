@@ -37,6 +37,7 @@ def compose(
     library: options.Library = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
+    where: options.Where = None,
     model: options.Model = None,
     device: options.Device = None,
     formats: options.Formats = None,
@@ -52,7 +53,7 @@ def compose(
     from ..composer.article import Brief
 
     settings = _settings(library, images, candidates, model, device, formats, seed, embed)
-    brief = Brief(text, _one_title(title), settings.images, settings.candidates, settings.seed)
+    brief = Brief(text, _one_title(title), settings.images, settings.candidates, settings.seed, where)
     _run(ctx, settings, brief, out, resume=resume, anyway=anyway, as_json=as_json)
 
 
@@ -66,6 +67,7 @@ def illustrate(
     library: options.Library = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
+    where: options.Where = None,
     model: options.Model = None,
     device: options.Device = None,
     formats: options.Formats = None,
@@ -83,7 +85,7 @@ def illustrate(
     settings = _settings(library, images, candidates, model, device, formats, seed, embed)
     title = _one_title(title)
     text = read_draft(draft, title=title)
-    brief = Brief("", title, settings.images, settings.candidates, settings.seed)
+    brief = Brief("", title, settings.images, settings.candidates, settings.seed, where)
     _run(ctx, settings, brief, out, draft=text, draft_path=draft, resume=resume, anyway=anyway, as_json=as_json)
 
 
@@ -129,6 +131,7 @@ def _run(
 
     wiring: Wiring = wiring_of(ctx)
     opened = wiring.library(library_folder(settings.library), settings.device)
+    searched = opened if brief.where is None else opened.where(brief.where)
     with Steps() as steps:
         # These questions come before the model is loaded: they are quick, and a model may not be.
         if draft is None:
@@ -137,6 +140,8 @@ def _run(
             outside = wiring.check_draft(settings.model, draft.markdown)
         within_world(outside, anyway=anyway, warn=steps.notice)
         within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=steps.notice)
+        if opened.caution:
+            steps.notice(opened.caution)
         steps.step("load", settings.model)
         from ..composer.pipeline import compose as make
 
@@ -145,7 +150,7 @@ def _run(
             brief,
             writer=model,
             selector=model,
-            library=opened,
+            library=searched,
             encoder=opened.manifest.encoder,
             out=out,
             draft=draft,

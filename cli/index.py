@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import options, terminal
-from .wiring import encoder_name, library_folder, wiring_of
+from . import describe, options, terminal, upkeep
+from .wiring import encoder_name, library_folder, sentences_name, wiring_of
 
 if TYPE_CHECKING:
     from ..index.build import BuildSummary
-    from ..index.records import Hit
+    from ..index.records import Hit, ImageRecord
 
 app = typer.Typer()
 
@@ -42,9 +42,12 @@ def build_library(
             show_default=False,
         ),
     ] = None,
+    sentences: options.Sentences = None,
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
+    max_pixels: options.MaxPixels = None,
+    max_bytes: options.MaxBytes = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew, also over a damaged library.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -52,21 +55,34 @@ def build_library(
     from .settings import load_settings
 
     settings = load_settings(
-        {"library": library, "encoder": encoder, "device": device, "workers": workers, "batch_size": batch_size}
+        {
+            "library": library,
+            "encoder": encoder,
+            "sentences": sentences,
+            "device": device,
+            "workers": workers,
+            "batch_size": batch_size,
+            "max_pixels": max_pixels,
+            "max_bytes": max_bytes,
+        }
     )
     folder = library_folder(settings.library)
     from ..index.build import build
     from .progress import Bar
 
-    name = encoder_name(settings.encoder, folder)
+    wiring = wiring_of(ctx)
+    name, said = encoder_name(settings.encoder, folder), sentences_name(settings.sentences, folder)
     with Bar("Indexing") as bar:
         summary = build(
             sources,
             folder,
-            encoder=wiring_of(ctx).encoder(name, settings.device),
+            encoder=wiring.encoder(name, settings.device),
             rebuild=rebuild,
             workers=settings.workers,
             batch_size=settings.batch_size,
+            max_pixels=settings.max_pixels,
+            max_bytes=settings.max_bytes,
+            sentences=wiring.sentence_encoder(said, settings.device) if said else None,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -79,26 +95,45 @@ def update_library(
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
+    max_pixels: options.MaxPixels = None,
+    max_bytes: options.MaxBytes = None,
     as_json: options.Json = False,
 ) -> None:
     """Bring a library up to date with the folders that it was built from."""
     from .settings import load_settings
 
-    settings = load_settings({"library": library, "device": device, "workers": workers, "batch_size": batch_size})
+    settings = load_settings(
+        {
+            "library": library,
+            "device": device,
+            "workers": workers,
+            "batch_size": batch_size,
+            "max_pixels": max_pixels,
+            "max_bytes": max_bytes,
+        }
+    )
     folder = library_folder(settings.library)
     from ..index.build import update
     from ..index.manifest import read_manifest
     from .progress import Bar
 
+    wiring = wiring_of(ctx)
+    name, said = read_manifest(folder).encoder, sentences_name(None, folder)
     with Bar("Indexing") as bar:
         summary = update(
             folder,
-            encoder=wiring_of(ctx).encoder(read_manifest(folder).encoder, settings.device),
+            encoder=wiring.encoder(name, settings.device),
             workers=settings.workers,
             batch_size=settings.batch_size,
+            max_pixels=settings.max_pixels,
+            max_bytes=settings.max_bytes,
+            sentences=wiring.sentence_encoder(said, settings.device) if said else None,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
+
+
+app.command("describe")(describe.describe)
 
 
 @app.command("search")
@@ -116,23 +151,41 @@ def search_library(
             show_default=False,
         ),
     ] = 8,
+    where: options.Where = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how much of each score is whose: picture, words, sentences.")
+    ] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with the pictures to look at.", show_default=False),
+    ] = None,
     device: options.Device = None,
     as_json: options.Json = False,
 ) -> None:
-    """Find the pictures that are nearest to TEXT, best first."""
+    """Find the pictures that fit TEXT best, by what they show and by what is said of them."""
     if not text.strip():
         raise typer.BadParameter("is empty; say what the picture shows", param_hint="TEXT")
     from .settings import load_settings
 
     settings = load_settings({"library": library, "device": device})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
-    hits = opened.search(text, m)
-    if m > len(opened):
-        terminal.note(f"the library holds {len(opened)} pictures, fewer than {m}")
+    searched = opened if where is None else opened.where(where)
+    hits = searched.search(text, m)
+    if opened.caution:
+        terminal.note(opened.caution)
+    if m > len(searched):
+        holds = "the library holds" if where is None else "the condition leaves"
+        terminal.note(f"{holds} {_pictures(len(searched))}, fewer than {m}")
+    if html is not None:
+        from .contact_sheet import write_contact_sheet
+
+        write_contact_sheet(html, text, hits, where=where)
     if as_json:
-        terminal.print_json([_hit_tree(hit) for hit in hits])
+        terminal.print_json([_hit_tree(hit, explain=explain) for hit in hits])
     else:
-        _show_hits(hits)
+        _show_hits(hits, explain=explain)
+    if html is not None:
+        terminal.note(f"the page is {html.absolute()}")
 
 
 @app.command("info")
@@ -143,6 +196,11 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     settings = load_settings({"library": library})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
     manifest = opened.manifest
+    from ..index.generation import count_broken
+
+    said = _said(opened.records())
+    broken = count_broken(opened.folder, manifest)
+    groups = opened.groups()
     if as_json:
         terminal.print_json(
             {
@@ -154,6 +212,10 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
                 "count": manifest.count,
                 "generation": manifest.generation,
                 "sources": list(manifest.sources),
+                "said": said,
+                "broken": broken,
+                "duplicates": sum(map(len, groups)) - len(groups),
+                "bytes": sum(manifest.sizes.values()),
             }
         )
         return
@@ -161,16 +223,41 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     console.print(f"{terminal.clean(opened.folder)}: {_pictures(manifest.count)}")
     console.print(f"encoder     {terminal.clean(manifest.encoder)}, {manifest.dimension} numbers a picture")
     console.print(f"generation  {manifest.generation}")
+    console.print(f"size        {sum(manifest.sizes.values()) / 1e6:.1f} MB in {len(manifest.parts)} parts")
+    if broken:
+        console.print(f"broken      {broken} file{'' if broken == 1 else 's'}, not tried again until they change")
+    if groups:
+        console.print(f"duplicates  {sum(map(len, groups))} pictures in {len(groups)} groups")
     for source in manifest.sources:
         console.print(f"source      {terminal.clean(source)}")
+    console.print(f"said        {', '.join(f'{what} of {number}' for what, number in said.items())}")
+
+
+def _said(records: list[ImageRecord]) -> dict[str, int]:
+    """Of how many pictures the library knows what."""
+    return {
+        "caption": sum(bool(record.caption) for record in records),
+        "alt": sum(bool(record.alt) for record in records),
+        "creator": sum(bool(record.creator) for record in records),
+        "licence": sum(bool(record.licence) for record in records),
+        "taken_at": sum(record.taken_at is not None for record in records),
+        "position": sum(record.latitude is not None for record in records),
+        "described_by": sum(bool(record.described_by) for record in records),
+    }
+
+
+app.command("duplicates")(upkeep.duplicates)
+app.command("verify")(upkeep.verify)
+app.command("compact")(upkeep.compact)
 
 
 def _pictures(count: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'}"
 
 
-def _hit_tree(hit: Hit) -> dict[str, Any]:
+def _hit_tree(hit: Hit, *, explain: bool) -> dict[str, Any]:
     image = hit.image
+    shares = {"shares": {name: round(share, 6) for name, share in hit.shares}} if explain else {}
     return {
         "id": image.id,
         "path": image.path,
@@ -181,18 +268,29 @@ def _hit_tree(hit: Hit) -> dict[str, Any]:
         "keywords": list(image.keywords),
         "creator": image.creator,
         "licence": image.licence,
+        "licence_url": image.licence_url,
         "credit": image.credit,
+        "taken_at": image.taken_at.isoformat() if image.taken_at else None,
+        "latitude": image.latitude,
+        "longitude": image.longitude,
+        "described_by": image.described_by,
+        "described": list(image.described),
         "width": image.width,
         "height": image.height,
+        **shares,
     }
 
 
-def _show_hits(hits: list[Hit]) -> None:
-    """A table in a terminal; score, path and caption between tabs in a pipe."""
+def _show_hits(hits: list[Hit], *, explain: bool) -> None:
+    """A table in a terminal; score, path and caption between tabs in a pipe, and each channel's share before them."""
     console = terminal.out()
+    channels = [name for name, _ in hits[0].shares] if explain and hits else []
     if not console.is_terminal:
+        if channels:
+            typer.echo("\t".join(["score", *channels, "path", "caption"]))
         for hit in hits:
-            fields = (f"{hit.score:.3f}", hit.image.path, hit.image.caption or hit.image.title)
+            shares = [f"{share:+.3f}" for _, share in hit.shares] if explain else []
+            fields = (f"{hit.score:.3f}", *shares, hit.image.path, hit.image.caption or hit.image.title)
             typer.echo("\t".join(map(terminal.clean, fields)))  # rich would make spaces of the tabs
         return
     from rich import box
@@ -200,16 +298,19 @@ def _show_hits(hits: list[Hit]) -> None:
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("score", justify="right", style="cyan")
+    for name in channels:
+        table.add_column(name, justify="right", style="dim")
     table.add_column("picture", overflow="fold")
     table.add_column("path", overflow="fold", style="dim")
     for hit in hits:
         words = hit.image.caption or hit.image.title
-        table.add_row(f"{hit.score:.3f}", terminal.clean(words), terminal.clean(hit.image.path))
+        shares = [f"{share:+.3f}" for _, share in hit.shares] if explain else []
+        table.add_row(f"{hit.score:.3f}", *shares, terminal.clean(words), terminal.clean(hit.image.path))
     console.print(table, soft_wrap=False)
 
 
 def _show_summary(library: Path, summary: BuildSummary, *, as_json: bool) -> None:
-    from ..index.publish import SKIPPED_NAME
+    from ..index.folder import SKIPPED_NAME
 
     count = summary.indexed + summary.unchanged + summary.moved
     log = library.absolute() / SKIPPED_NAME if summary.skipped or summary.notices else None

@@ -86,7 +86,45 @@ BatchSize = Annotated[
         show_default=False,
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        callback=from_one,
+        help="Skip pictures with more pixels.  (default: 100000000)",
+        show_default=False,
+    ),
+]
+MaxBytes = Annotated[
+    int | None,
+    typer.Option(
+        "--max-bytes",
+        metavar="N",
+        callback=from_one,
+        help="Skip files with more bytes.  (default: 200000000)",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="CONDITION",
+        help="Only pictures for which this holds, as in SQL: \"licence = 'CC0' and width > 1000\".",
+        show_default=False,
+    ),
+]
+Sentences = Annotated[
+    str | None,
+    typer.Option(
+        "--sentences",
+        metavar="NAME|none",
+        help="Encodes what is said of the pictures, as all-MiniLM-L6-v2 does.  (default: the library's own)",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where the article and its run are written.", show_default=False)
 ]

@@ -40,9 +40,12 @@ class Settings(BaseSettings):
 
     library: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = None
     encoder: str | None = None  # None: the library's own, nano-clip for a new one
+    sentences: str | None = None  # None: the library's own, none for a new one
     device: str = "auto"
     workers: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32
+    max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
+    max_bytes: Annotated[int, Field(ge=1)] = 200_000_000
     model: str = "nano-vlm"
     images: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_images)] = None
     candidates: Annotated[int, Field(ge=1)] = 4

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from ..composer.protocols import Model
     from ..index.encoder import Encoder
     from ..index.library import Library
+    from ..index.sentences import SentenceEncoder
 
 EMBEDDED_ENCODER = "nano-clip"
-LOOKED_AT = 32  # pictures of a library
-STRANGE_LIBRARY = 0.5  # the sample library stands near 0.02, libraries of photographs near 0.75
 
 
 class OutsideWorld(LimnerError):
@@ -36,6 +35,12 @@ def _encoders_at_hand() -> list[str]:
     from ..index.encoder import encoders_at_hand
 
     return encoders_at_hand()
+
+
+def _sentence_encoder(name: str, device: str) -> SentenceEncoder:
+    from ..index.sentences import load_sentence_encoder
+
+    return load_sentence_encoder(name, device)
 
 
 def _library(folder: Path, device: str) -> Library:
@@ -72,7 +77,7 @@ def _check_library(model: str, library: Library) -> str | None:
     """Why this library is not for the embedded model, or None; looks at a few dozen of its pictures."""
     from ..composer.models.load import EMBEDDED
     from ..index.encoder import load_encoder
-    from ..index.familiar import strange_share
+    from ..index.familiar import LOOKED_AT, STRANGE_LIBRARY, strange_share
 
     if model != EMBEDDED:
         return None
@@ -91,6 +96,7 @@ class Wiring:
 
     encoder: Callable[[str, str], Encoder] = _encoder  # name, device
     encoders_at_hand: Callable[[], list[str]] = _encoders_at_hand
+    sentence_encoder: Callable[[str, str], SentenceEncoder] = _sentence_encoder  # name, device
     library: Callable[[Path, str], Library] = _library  # folder, device
     model: Callable[[str, str], Model] = _model  # name, device
     known_models: Callable[[], list[ModelInfo]] = _known_models
@@ -124,6 +130,19 @@ def encoder_name(asked: str | None, library: Path) -> str:
         return read_manifest(library).encoder
     except (LibraryMissing, LibraryDamaged):
         return EMBEDDED_ENCODER
+
+
+def sentences_name(asked: str | None, library: Path) -> str | None:
+    """The sentence encoder to build with: the one asked for, else the one that the library has; `none` is none."""
+    from ..index.errors import LibraryDamaged, LibraryMissing
+    from ..index.generation import sentences_of
+
+    if asked is not None:
+        return None if asked.strip().lower() in ("", "none") else asked
+    try:
+        return sentences_of(library)
+    except (LibraryMissing, LibraryDamaged):
+        return None
 
 
 def within_world(sentence: str | None, *, anyway: bool, warn: Callable[[str], None]) -> None:

@@ -23,6 +23,7 @@ class Brief:
     images: int | None = None  # None: as many as the model sees fit
     candidates: int = 4  # m, pictures the model chooses from at each spot
     seed: int = 0
+    where: str | None = None  # a condition that every picture must meet; the library given to `compose` keeps to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class Figure:
     source: str | None = None  # the picture in the user's folder
     alt: str = ""
     credit: str = ""
+    licence_url: str = ""  # where the credit leads; http or https
     width: int = 0  # pixels of the published picture
     height: int = 0
     note: str = ""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from .article import Article, Block, BlockKind, Brief, CandidateRecord, Figure, Outcome
 from .errors import ArticleInvalid
+from .markdown import is_web_address
 from .publish import IMAGE_PATH
 
 VERSION = 1
@@ -29,7 +30,7 @@ def to_json(article: Article) -> str:
     tree = {
         "version": VERSION,
         "title": article.title,
-        "brief": asdict(article.brief),
+        "brief": {key: value for key, value in asdict(article.brief).items() if key != "where" or value is not None},
         "models": dict(sorted(article.models.items())),
         "lead": article.lead,
         "draft_path": None if article.draft_path is None else str(article.draft_path),
@@ -68,7 +69,9 @@ def _tree(block: Block | Figure) -> dict[str, Any]:
     if isinstance(block, Block):
         return {key: tree[key] for key in ("kind", "markdown", "gap")}
     kind = "empty_spot" if block.image is None else "figure"
-    return {"kind": kind} | {key: tree[key] for key in _FIGURE[kind]}
+    placed = {"kind": kind} | {key: tree[key] for key in _FIGURE[kind]}
+    # Only where there is one: an article.json without it is the same as before there was such a key.
+    return placed | ({"licence_url": block.licence_url} if block.licence_url else {})
 
 
 def _rounded(value: Any) -> Any:
@@ -95,6 +98,12 @@ def _image_path(value: str) -> str:
     return value
 
 
+def _web_address(value: str) -> str:
+    if value and not is_web_address(value):
+        raise ValueError("must be an address that begins with http:// or https://")
+    return value
+
+
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -114,6 +123,7 @@ class _Brief(_Outside):
     images: Annotated[int, Field(ge=0)] | None
     candidates: Annotated[int, Field(ge=1)]
     seed: int
+    where: str | None = None
 
 
 class _Candidate(_Outside):
@@ -156,6 +166,7 @@ class _Figure(_Spot):
     source: str | None
     alt: str
     credit: str
+    licence_url: Annotated[str, AfterValidator(_web_address)] = ""
     width: Annotated[int, Field(ge=0)]
     height: Annotated[int, Field(ge=0)]
 
@@ -170,6 +181,7 @@ class _Figure(_Spot):
             source=self.source,
             alt=self.alt,
             credit=self.credit,
+            licence_url=self.licence_url,
             width=self.width,
             height=self.height,
             note=self.note,

@@ -42,6 +42,7 @@ _SPACES = re.compile(r"[ \t\r\n\x85\u2028\u2029]+")
 # Beyond CommonMark: | ~ $ { and bare addresses are active in the dialects of GitHub, Pandoc and kramdown.
 _ACTIVE = re.compile(r"[\\`*_\[\]<>{}~|$]|&(?=[#A-Za-z])|(?<=[A-Za-z]):(?=//)|(?<=\b[wW]{3})\.|(?<!\S)#")
 _LINE_START = re.compile(r"^(?P<number>\d{0,9})(?P<mark>[-+=:]|(?<=\d)[.)])")
+_ADDRESS = re.compile(r"https?://[\w.~:/?#@!$&()*+,;=%-]+", re.I)
 _ACTIVE_TOKENS = frozenset({"html_block", "html_inline", "link_open", "image"})
 _ATTRIBUTES = re.compile(r"\{[:=]")  # Pandoc's raw HTML and kramdown's attributes
 _DEEPEST = 16  # markdown-it reads no further than 20 levels, so what stands deeper is unknown to us
@@ -152,6 +153,11 @@ def escape_markdown(text: str) -> str:
 def one_line(text: str) -> str:
     """The text without control characters, each run of spaces and line ends as one space."""
     return _CONTROL.sub("", _SPACES.sub(" ", text)).strip()
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a text is one http or https address, with no character that could end it in HTML or Markdown."""
+    return bool(_ADDRESS.fullmatch(text))
 
 
 def newline_of(text: str) -> str:

@@ -12,7 +12,7 @@ from ..index.records import Hit, ImageRecord
 from .article import Article, Block, Brief, CandidateRecord, Choice, Draft, Figure
 from .article_json import to_json
 from .errors import BriefInvalid
-from .markdown import one_line
+from .markdown import is_web_address, one_line
 from .protocols import ImageSearch, Model
 from .publish import Published, publish_images
 from .render import render
@@ -157,7 +157,7 @@ def _choose_all(
         told.step("select", f"{number} of {len(spots.spots)}")
 
         def decide() -> Selection:
-            candidates = retrieve(spot, library, m, used=used)  # noqa: B023
+            candidates = retrieve(spot, library, m, used=used, blocks=draft.blocks)  # noqa: B023
             return select(draft, placed, candidates, run.recorded(selector, f"select {number}"))  # noqa: B023
 
         selection = run.step(f"choice-{number:03d}", Selection, decide)
@@ -224,6 +224,7 @@ def _figure(choice: Choice, published: Published | None) -> Figure:
         source=str(image.path),
         alt=one_line(image.alt or image.caption or choice.spot.caption),
         credit=credit_line(image),
+        licence_url=image.licence_url if is_web_address(image.licence_url) else "",
         width=published.width,
         height=published.height,
     )

@@ -64,6 +64,13 @@ class Model(Protocol):
 class ImageSearch(Protocol):
     """Pictures for words: `Library` is one."""
 
-    def search(self, text: str, m: int, *, exclude: Collection[int] = ()) -> list[Hit]:
-        """The m pictures nearest to text, best first, without those whose ids are excluded."""
+    def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
+        """The m pictures that fit text best, best first, without those whose ids are excluded.
+
+        context is the paragraphs around the place, for what is said of the pictures.
+        """
+        ...
+
+    def duplicates(self, image_id: int) -> Collection[int]:
+        """The ids of the pictures that are this one again, exactly or nearly; of all of them an article shows one."""
         ...

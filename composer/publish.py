@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
 from ..index.atomic import write_whole
-from ..index.decode import decode_bytes, read_bytes
+from ..index.decode import ANY_SIZE, Decoded, decode_bytes, read_bytes
 from .markdown import one_line
 
 FOLDER = "images"
@@ -23,7 +20,6 @@ IMAGE_PATH = re.compile(FOLDER + r"/(?!\.)[^/\\:*?\"<>|%#\x00-\x1f\x7f]{1,200}\.
 _WEB_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "AVIF": ".avif"}
 _DRAWN = frozenset({"PNG", "GIF", "BMP"})  # formats of drawings and screens, which JPEG would smear
 _WINDOWS_DEVICES = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
-_EXIF_ORIENTATION = 0x0112
 _LONGEST_STEM = 60  # characters
 _LONGEST_STEM_BYTES = 180  # file systems allow 255 for the whole name, the number that makes it unique included
 
@@ -49,9 +45,9 @@ def publish_images(pictures: Sequence[tuple[Path, str]], out_dir: Path) -> list[
     taken: set[str] = set()
     published: list[Published] = []
     for source, caption in pictures:
-        data = read_bytes(source)
-        decoded = decode_bytes(data, name=str(source))
-        data, suffix = _for_browsers(data, decoded.image)
+        data = read_bytes(source, max_bytes=ANY_SIZE)
+        decoded = decode_bytes(data, name=str(source), max_pixels=ANY_SIZE)
+        data, suffix = _for_browsers(data, decoded)
         name = name_for(caption, suffix, taken)
         taken.add(name)
         write_whole(out_dir / FOLDER / name, data)
@@ -93,20 +89,13 @@ def _slug(text: str) -> str:
     return whole_words if hyphen else cut[:-1]
 
 
-def _for_browsers(data: bytes, upright: Image.Image) -> tuple[bytes, str]:
+def _for_browsers(data: bytes, decoded: Decoded) -> tuple[bytes, str]:
     """The bytes to publish and their suffix."""
-    with warnings.catch_warnings():
-        # the decoder's own limit has been passed already
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(BytesIO(data)) as image:
-            kind = image.format or ""
-            sideways = image.getexif().get(_EXIF_ORIENTATION, 1) in range(2, 9)
-            print_colours = image.mode == "CMYK"
-    if kind in _WEB_SUFFIXES and not sideways and not print_colours:
-        return data, _WEB_SUFFIXES[kind]
+    if decoded.format in _WEB_SUFFIXES and decoded.as_stored:
+        return data, _WEB_SUFFIXES[decoded.format]
     encoded = BytesIO()
-    if kind in _DRAWN:
-        upright.save(encoded, "PNG", optimize=True)
+    if decoded.format in _DRAWN:
+        decoded.image.save(encoded, "PNG", optimize=True)
         return encoded.getvalue(), ".png"
-    upright.save(encoded, "JPEG", quality=92, subsampling=0, optimize=True)
+    decoded.image.save(encoded, "JPEG", quality=92, subsampling=0, optimize=True)
     return encoded.getvalue(), ".jpg"

@@ -24,7 +24,7 @@ from .. import templates
 from ..index.atomic import write_whole
 from .article import Article, Block, Figure
 from .errors import ArticleInvalid
-from .markdown import escape_markdown, newline_of, one_line, plain_text, swallows_what_follows
+from .markdown import escape_markdown, is_web_address, newline_of, one_line, plain_text, swallows_what_follows
 from .publish import IMAGE_PATH
 
 FILE_NAMES = {"html": "article.html", "markdown": "article.md"}
@@ -53,6 +53,7 @@ class _ShownFigure:
     alt: str
     caption: str
     credit: str
+    licence_url: str
     width: int
     height: int
     shape: str  # "wide", "tall" or "small"
@@ -193,9 +194,15 @@ def _in_order(blocks: Sequence[Block | Figure]) -> list[Block | Figure]:
 def _figure_markdown(figure: Figure, newline: str) -> str:
     assert figure.image is not None
     picture = f"![{escape_markdown(figure.alt or figure.caption)}]({_address(figure.image)})"
-    words = [escape_markdown(text) for text in (figure.caption, figure.credit) if one_line(text)]
+    words = [words for words in (escape_markdown(figure.caption), _credit_markdown(figure)) if words]
     # two spaces, a hard break: the words stand below the picture, not beside it
     return f"{picture}  {newline}*{' · '.join(words)}*" if words else picture
+
+
+def _credit_markdown(figure: Figure) -> str:
+    credit = escape_markdown(figure.credit)
+    # In angle brackets an address may hold what would end it or begin emphasis elsewhere.
+    return f"[{credit}](<{figure.licence_url}>)" if credit and is_web_address(figure.licence_url) else credit
 
 
 def _parted(rest: str, newline: str, *, more: bool) -> str:
@@ -286,6 +293,7 @@ def _shown_figure(figure: Figure, image: str, embed_from: Path | None) -> _Shown
         alt=one_line(figure.alt) or one_line(figure.caption),
         caption=one_line(figure.caption),
         credit=one_line(figure.credit),
+        licence_url=figure.licence_url if is_web_address(figure.licence_url) else "",
         width=figure.width,
         height=figure.height,
         shape=shape,

@@ -4,15 +4,49 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import WriteFailed
 
 TEMPORARY_SUFFIX = ".partial"
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> str:
-    """Write data to path so that a reader finds the old file or the new one, and return the SHA-256 of data.
+class WholeFile:
+    """What `whole_file` gives to write to; it knows what went through it."""
+
+    closed = False  # pyarrow asks
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size = 0  # bytes
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all that was written, hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Append data."""
+        self._digest.update(data)
+        self.size += memoryview(data).nbytes
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        """Bytes so far."""
+        return self.size
+
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        self._file.flush()
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[WholeFile]:
+    """Write to path piece by piece; a reader finds the old file until the block ends, then the new one.
 
     Raises:
         WriteFailed: the disk is full, read-only or broken; path is as it was before.
@@ -21,7 +55,7 @@ def write_whole(path: Path, data: bytes | memoryview) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(data)
+            yield WholeFile(file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -30,7 +64,17 @@ def write_whole(path: Path, data: bytes | memoryview) -> str:
         # On a full disk the half-written file would keep the space that the next attempt needs.
         _remove_quietly(temporary)
         raise write_failed(path, exc) from exc
-    return hashlib.sha256(data).hexdigest()
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> str:
+    """Write data to path so that a reader finds the old file or the new one, and return the SHA-256 of data.
+
+    Raises:
+        WriteFailed: the disk is full, read-only or broken; path is as it was before.
+    """
+    with whole_file(path) as file:
+        file.write(data)
+    return file.sha256
 
 
 def write_failed(path: Path, exc: OSError) -> WriteFailed:

@@ -5,26 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .atomic import write_failed
-from .catalogue import Catalogue
-from .embed import Embedded, Progress, embed
+from .catalogue import concat_tables, read_rows
+from .decode import MAX_BYTES, MAX_PIXELS
+from .descriptions import digest_descriptions
+from .difference import described_anew, identify, new_rows, number_contents
+from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
 from .errors import LibraryDamaged, LibraryMissing, SourceMissing
+from .familiar import strange_share_of_library
+from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
+from .generation import Generation, Skipped, read_generation, read_sentence_part, sentences_of, tried_with
 from .lock import writing
-from .manifest import check_parts, damaged, mismatch, read_manifest
-from .metadata import Metadata, MetadataFound, read_metadata, title_from_name
-from .publish import CATALOGUE, VECTORS, discard_strays, is_ours, publish, write_skipped
-from .records import ImageRecord, Manifest
+from .manifest import check_parts, mismatch, read_manifest
+from .publish import Change, Space, no_change, publish, space_of
+from .records import Manifest
+from .said import digest_said, read_said
 from .scan import Changes, Scan, compare, scan
-from .vectors import read_vectors
-from .work import Encoded, Work
-
-if TYPE_CHECKING:
-    import numpy as np
+from .sentences import SentenceEncoder, load_sentence_encoder
+from .work import Work
 
 BATCH_SIZE = 32
 
@@ -41,16 +43,6 @@ class BuildSummary:
     notices: list[tuple[Path, str]] = field(default_factory=list)  # what was odd in metadata files
 
 
-@dataclass(frozen=True, slots=True)
-class _Old:
-    """The generation before this build; without a manifest where there is none to go on from."""
-
-    manifest: Manifest | None = None
-    records: list[ImageRecord] = field(default_factory=list)
-    finished: dict[str, Encoded] = field(default_factory=dict)
-    next_id: int = 1
-
-
 def _no_progress(done: int, total: int) -> None:
     pass
 
@@ -63,13 +55,18 @@ def build(
     rebuild: bool = False,
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
 
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
-    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None.
+    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. New pictures
+    above max_pixels or max_bytes are skipped. With sentences the library also holds sentence vectors of what is said of
+    its pictures, without it none.
 
     Raises:
         SourceMissing: a source is not there, or none holds a picture that can be read.
@@ -85,7 +82,17 @@ def build(
     with writing(library):
         try:
             return _build(
-                sources, found, library, encoder, rebuild, workers or min(8, os.cpu_count() or 1), batch_size, progress
+                sources,
+                found,
+                library,
+                encoder,
+                rebuild,
+                workers or min(8, os.cpu_count() or 1),
+                batch_size,
+                max_pixels,
+                max_bytes,
+                sentences,
+                progress,
             )
         except SourceMissing:
             if created:
@@ -100,9 +107,12 @@ def update(
     device: str = "auto",
     workers: int | None = None,
     batch_size: int = BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
+    sentences: SentenceEncoder | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
-    """Bring library up to date with the sources that it was built from; the encoder is its own unless given.
+    """Bring library up to date with the sources that it was built from; the encoders are its own unless given.
 
     A source folder that is not there is an error, because a drive that is not plugged in does not empty a library.
 
@@ -113,7 +123,40 @@ def update(
     sources = _remaining_sources(library, manifest)
     if encoder is None:
         encoder = load_encoder(manifest.encoder, device)
-    return build(sources, library, encoder=encoder, workers=workers, batch_size=batch_size, progress=progress)
+    if sentences is None and (name := sentences_of(library)) is not None:
+        sentences = load_sentence_encoder(name, device)
+    return build(
+        sources,
+        library,
+        encoder=encoder,
+        workers=workers,
+        batch_size=batch_size,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
+        sentences=sentences,
+        progress=progress,
+    )
+
+
+def compact(library: Path) -> int:
+    """Write library anew without what is gone from it, and return how many bytes that gave back.
+
+    Raises:
+        LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.
+    """
+    library = Path(os.path.abspath(library))  # noqa: PTH100
+    read_manifest(library)
+    with writing(library):
+        manifest = read_manifest(library)
+        check_parts(library, manifest)
+        old = read_generation(library, manifest)
+        try:
+            new = publish(
+                library, old, no_change(manifest, old), encoder=space_of(manifest), sources=manifest.sources, whole=True
+            )
+        finally:
+            discard_strays(library)
+    return sum(manifest.sizes.values()) - sum(new.sizes.values())
 
 
 def _build(
@@ -124,158 +167,164 @@ def _build(
     rebuild: bool,
     workers: int,
     batch_size: int,
+    max_pixels: int,
+    max_bytes: int,
+    sentences: SentenceEncoder | None,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
+    tried = tried_with(max_pixels, max_bytes)
+    tried_before = old.skipped.broken if old.skipped.tried == tried else []
+    changes = compare(
+        found.pictures,
+        old.stamps(),
+        {path: (size, mtime_ns) for path, size, mtime_ns, _ in tried_before},
+        unread_folders=[folder for folder, _ in found.unread_folders],
+    )
+    names = [str(source) for source in sources]
+    digests = digest_said(found), digest_descriptions(library)
+    said_before = read_sentence_part(library, old.manifest) if old.manifest else None
+    wanted = sentences.fingerprint if sentences else None
+    same_sentences = (said_before.fingerprint if said_before else None) == wanted
+    if same_sentences and _is_as_before(old, changes, names, digests):
+        return _leave(library, found, old, changes)
+
+    contents = old.contents()
     work = Work(library, encoder.fingerprint, encoder.dimension)
-    finished = work.load() | old.finished
-    unread = [folder for folder, _ in found.unread_folders]
-    changes = compare(found.pictures, old.records, unread_folders=unread)
+    work.load(contents)
     embedded = embed(
         changes.to_read,
         encoder=encoder,
-        finished=finished,
+        contents=contents,
         keep=work.keep,
         workers=workers,
         batch_size=batch_size,
         progress=progress,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
     )
-    skipped = sorted([*found.unread_folders, *found.skipped, *embedded.skipped])
-    if not changes.unchanged and not embedded.hashes:
+    broken = _broken(old, changes, embedded)
+    skipped = _all_skipped(found, broken, embedded)
+    if not changes.unchanged and not changes.unseen and max(embedded.contents, default=NO_CONTENT) == NO_CONTENT:
         raise _none_readable(skipped)
-    metadata = read_metadata(found.metadata_files, (file.path for file in found.pictures))
-    records, summary, next_id = _assemble(found, changes, embedded, finished, old, metadata, skipped)
+    said = read_said(library, found)
+    identities = identify(changes.to_read, embedded.contents, contents, changes, old)
+    next_vector_id = number_contents(
+        embedded.contents, contents, old.manifest.next_vector_id if old.manifest and not rebuild else 1
+    )
+    rows = new_rows(changes.to_read, identities, embedded.contents, contents, said)
+    if old.manifest is not None and digests != _digests(old.manifest):
+        known = read_rows(part_paths(library, old.manifest, CATALOGUE))
+        rows = concat_tables([rows, described_anew(known, set(changes.unchanged), said)])
+    change = Change(
+        rows=rows,
+        gone=identities.gone,
+        vectors=work.vectors(contents),
+        skipped=Skipped(broken, [(str(path), what) for path, what in said.notices], tried if broken else ""),
+        next_id=identities.next_id,
+        next_vector_id=next_vector_id,
+        metadata_digest=digests[0],
+        descriptions_digest=digests[1],
+        strange=strange_share_of_library(_pictures(changes, embedded), encoder),
+    )
+    space = Space(encoder.name, encoder.fingerprint, encoder.dimension)
     try:
-        write_skipped(library, [*skipped, *metadata.notices])
-        names = tuple(map(str, sources))
-        if old.manifest is None or records != old.records or names != old.manifest.sources:
-            vectors = _stack(records, finished, encoder.dimension)
-            publish(library, records, vectors, encoder=encoder, sources=sources, next_id=next_id)
+        write_skipped(library, [*skipped, *said.notices])
+        if not (same_sentences and _says_the_same(old, change, names)):
+            publish(library, old, change, encoder=space, sources=names, sentences=sentences)
         work.clear()
     finally:
         discard_strays(library)
-    return summary
-
-
-def _assemble(
-    found: Scan,
-    changes: Changes,
-    embedded: Embedded,
-    finished: dict[str, Encoded],
-    old: _Old,
-    metadata: MetadataFound,
-    skipped: list[tuple[Path, str]],
-) -> tuple[list[ImageRecord], BuildSummary, int]:
-    """The new catalogue, by id, with its summary and the next free id.
-
-    A path keeps its id when its content changes; a content whose path is gone takes its id to the new path.
-    """
-    by_path = {record.path: record for record in old.records}
-    left_behind: dict[str, list[ImageRecord]] = {}
-    for record in sorted(changes.gone, key=lambda record: record.id):
-        left_behind.setdefault(record.hash, []).append(record)
-    seen = {file.path for file in found.pictures}
-    records = [
-        _describe(record, metadata.by_path.get(record.path)) if record.path in seen else record
-        for record in changes.unchanged
-    ]
-    unchanged, indexed, moved, next_id = len(records), 0, 0, old.next_id
-    for file in changes.to_read:
-        digest = embedded.hashes.get(file.path)
-        if digest is None:
-            continue
-        content = finished[digest]
-        before = by_path.get(file.path)
-        if before:
-            image_id = before.id
-            if before.hash == digest:
-                unchanged += 1
-            else:
-                indexed += 1
-        elif left_behind.get(digest):
-            image_id = left_behind[digest].pop(0).id
-            moved += 1
-        else:
-            image_id = next_id
-            next_id += 1
-            indexed += 1
-        record = ImageRecord(
-            image_id, file.path, file.size, file.mtime_ns, digest, width=content.width, height=content.height
-        )
-        records.append(_describe(record, metadata.by_path.get(file.path)))
-    records.sort(key=lambda record: record.id)
-    kept = {record.id for record in records}
-    removed = sum(record.id not in kept for record in old.records)
-    return records, BuildSummary(indexed, unchanged, moved, removed, skipped, metadata.notices), next_id
-
-
-def _describe(record: ImageRecord, metadata: Metadata | None) -> ImageRecord:
-    said = metadata or Metadata()
-    return replace(
-        record,
-        title=said.title or title_from_name(record.path),
-        caption=said.caption,
-        alt=said.alt,
-        keywords=said.keywords,
-        creator=said.creator,
-        licence=said.licence,
-        credit=said.credit,
+    return BuildSummary(
+        identities.indexed, identities.unchanged, identities.moved, len(identities.gone), skipped, said.notices
     )
 
 
-def _stack(records: Sequence[ImageRecord], finished: dict[str, Encoded], dimension: int) -> np.ndarray:
-    import numpy as np
-
-    vectors = np.empty((len(records), dimension), np.float16)
-    for row, record in enumerate(records):
-        vectors[row] = finished[record.hash].vector
-    return vectors
-
-
-def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> _Old:
+def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> Generation:
     try:
         manifest = read_manifest(library)
     except LibraryMissing:
-        return _Old()
+        return Generation(library)
     except LibraryDamaged:
         if rebuild:
-            return _Old()
+            return Generation(library)
         raise
     if rebuild:
-        return _Old(next_id=manifest.next_id)
+        return Generation(library, next_id=manifest.next_id)
     if manifest.fingerprint != encoder.fingerprint:
         raise mismatch(library, manifest, encoder)
-    check_parts(library, manifest)
-    try:
-        catalogue = Catalogue.open(_part_paths(library, manifest, CATALOGUE))
-        ids, vectors = read_vectors(_part_paths(library, manifest, VECTORS), manifest.dimension)
-    except (OSError, ValueError) as exc:
-        raise damaged(library, "its catalogue and vectors cannot be read") from exc
-    records = catalogue.records()
-    catalogue.close()
-    if [record.id for record in records] != ids.tolist():
-        raise damaged(library, "its catalogue and vectors do not fit together")
-    finished = {
-        record.hash: Encoded(record.hash, record.width, record.height, vector)
-        for record, vector in zip(records, vectors, strict=True)
-    }
-    return _Old(manifest, records, finished, manifest.next_id)
+    return read_generation(library, manifest)
+
+
+def _is_as_before(old: Generation, changes: Changes, sources: Sequence[str], digests: tuple[str, str]) -> bool:
+    """Whether there is nothing to read and nothing to write."""
+    return (
+        old.manifest is not None
+        and not changes.to_read
+        and not changes.gone
+        and len(changes.still_broken) == len(old.skipped.broken)
+        and tuple(sources) == old.manifest.sources
+        and digests == _digests(old.manifest)
+    )
+
+
+def _says_the_same(old: Generation, change: Change, sources: Sequence[str]) -> bool:
+    """Whether a generation with this change would be the old one: files were read again, and are as they were."""
+    return (
+        old.manifest is not None
+        and not len(change.rows)
+        and not change.gone
+        and change.skipped == old.skipped
+        and tuple(sources) == old.manifest.sources
+        and (change.metadata_digest, change.descriptions_digest) == _digests(old.manifest)
+    )
+
+
+def _digests(manifest: Manifest) -> tuple[str, str]:
+    return manifest.metadata_digest, manifest.descriptions_digest
+
+
+def _leave(library: Path, found: Scan, old: Generation, changes: Changes) -> BuildSummary:
+    """The summary of a build that found nothing new; only the log may need other lines."""
+    skipped = sorted(
+        [*found.unread_folders, *found.skipped, *((Path(path), reason) for path, _, _, reason in old.skipped.broken)]
+    )
+    notices = [(Path(path), what) for path, what in old.skipped.notices]
+    write_skipped(library, [*skipped, *notices])
+    discard_strays(library)
+    return BuildSummary(0, len(changes.unchanged) + len(changes.unseen), 0, 0, skipped, notices)
+
+
+def _pictures(changes: Changes, embedded: Embedded) -> list[Path]:
+    """The pictures of the library that can be read now, by path."""
+    read = zip(changes.to_read, embedded.contents, strict=True)
+    new = (file.location for file, content in read if content != NO_CONTENT)
+    return list(map(Path, sorted([*changes.unchanged, *new])))
+
+
+def _broken(old: Generation, changes: Changes, embedded: Embedded) -> list[tuple[str, int, int, str]]:
+    """The files to remember as broken, by path."""
+    reasons = {path: reason for path, _, _, reason in old.skipped.broken}
+    broken = [(file, reasons[file.location]) for file in changes.still_broken]
+    return sorted((file.location, file.size, file.mtime_ns, reason) for file, reason in (*broken, *embedded.broken))
+
+
+def _all_skipped(
+    found: Scan, broken: Sequence[tuple[str, int, int, str]], embedded: Embedded
+) -> list[tuple[Path, str]]:
+    read = dict(embedded.skipped)
+    still = ((Path(path), reason) for path, size, mtime_ns, reason in broken if (path, size, mtime_ns) not in read)
+    return sorted([*found.unread_folders, *found.skipped, *still, *((file.path, why) for file, why in read.items())])
 
 
 def _remaining_sources(library: Path, manifest: Manifest) -> list[Path]:
     """The sources without the single pictures that were deleted since."""
-    try:
-        catalogue = Catalogue.open(_part_paths(library, manifest, CATALOGUE))
-    except (OSError, ValueError) as exc:
-        raise damaged(library, "its catalogue cannot be read") from exc
     sources = [Path(source) for source in manifest.sources]
-    remaining = [source for source in sources if source.exists() or catalogue.by_path(source) is None]
-    catalogue.close()
-    return remaining
-
-
-def _part_paths(library: Path, manifest: Manifest, folder: str) -> list[Path]:
-    return [library / name for name in sorted(manifest.parts) if name.startswith(f"{folder}/")]
+    missing = {str(source) for source in sources if not source.exists()}
+    if missing:
+        # A folder that is not there stays among them, and is an error.
+        missing &= read_generation(library, manifest).stamps().keys()
+    return [source for source in sources if str(source) not in missing]
 
 
 def _make_folder(library: Path) -> bool:

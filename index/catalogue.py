@@ -1,30 +1,57 @@
-"""All SQL: the records of a library, in Parquet on disk and in DuckDB's memory while they are read."""
+"""All SQL: the records of a library, in Parquet on disk and in DuckDB's memory while they are read.
+
+A catalogue is one file or several. A row counts unless a later file has a row of the same id; a row whose `status` is
+`gone` is a tombstone and says that the picture of this id is no longer there.
+"""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import FilterInvalid
 from .records import ImageRecord
-from .vectors import parquet_bytes
+from .where import check_condition, check_length
 
-_COLUMNS = (
-    "id",
-    "path",
-    "size",
-    "mtime_ns",
-    "hash",
-    "width",
-    "height",
-    "title",
-    "caption",
-    "alt",
-    "keywords",
-    "creator",
-    "licence",
-    "credit",
+# One a field of ImageRecord, in its order, with its Arrow type.
+_COLUMNS = {
+    "id": "int64",
+    "path": "string",
+    "size": "int64",
+    "mtime_ns": "int64",
+    "hash": "string",
+    "width": "int32",
+    "height": "int32",
+    "title": "string",
+    "caption": "string",
+    "alt": "string",
+    "keywords": "list",  # of strings
+    "creator": "string",
+    "licence": "string",
+    "licence_url": "string",
+    "credit": "string",
+    "taken_at": "timestamp[us]",
+    "latitude": "double",
+    "longitude": "double",
+    "described_by": "string",
+    "described": "list",
+    "embedded": "string",
+    "perceptual_hash": "string",
+    "vector_id": "int64",
+}
+STATUS = "status"
+HERE, GONE = "here", "gone"
+ALL = (*_COLUMNS, STATUS)
+# From here on the connection knows its records and nothing else; the last one keeps it so.
+_LOCKED = (
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "python_enable_replacements = false",
+    "enable_external_access = false",
+    "lock_configuration = true",
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM records"
 
@@ -38,7 +65,7 @@ class Catalogue:
 
     @classmethod
     def open(cls, paths: Sequence[Path]) -> Catalogue:
-        """Read the catalogue's files.
+        """Read the catalogue's files, older ones first.
 
         Raises:
             OSError: a file is not there.
@@ -46,18 +73,13 @@ class Catalogue:
         """
         import duckdb
 
+        rows = read_rows(paths)
         connection = duckdb.connect(":memory:")
-        try:
-            connection.execute(
-                f"CREATE TABLE records AS SELECT {', '.join(_COLUMNS)} FROM read_parquet(?)",
-                [[str(path) for path in paths]],
-            )
-        except duckdb.IOException as exc:
-            connection.close()
-            raise FileNotFoundError(str(exc)) from exc
-        except duckdb.Error as exc:
-            connection.close()
-            raise ValueError(f"not a catalogue: {exc}") from exc
+        connection.register("rows", rows)
+        connection.execute(f"CREATE TABLE records AS SELECT {', '.join(_COLUMNS)} FROM rows")
+        connection.unregister("rows")
+        for setting in _LOCKED:
+            connection.execute(f"SET {setting}")
         return cls(connection)
 
     def close(self) -> None:
@@ -85,6 +107,28 @@ class Catalogue:
         """The pictures whose files have this SHA-256, by id."""
         return _to_records(self._rows(f"{_SELECT} WHERE hash = ? ORDER BY id", [digest]))
 
+    def ids_where(self, condition: str) -> list[int]:
+        """The ids of the pictures that a condition on the columns is true for, ascending.
+
+        Raises:
+            FilterInvalid: it is not a condition on these columns; the message says why.
+        """
+        import duckdb
+
+        try:
+            # The line break ends a comment that the condition may end in.
+            tree = self._rows("SELECT json_serialize_sql(?)", [f"SELECT ({check_length(condition)}\n)"])[0][0]
+            check_condition(json.loads(tree), _COLUMNS)
+            described = self._rows(f"DESCRIBE SELECT ({condition}\n) AS condition FROM records")
+            if described[0][1] != "BOOLEAN":
+                raise FilterInvalid(
+                    "this is a value, not a condition", "compare it with something: licence = 'CC0', width > 1000"
+                )
+            return [row[0] for row in self._rows(f"SELECT id FROM records WHERE ({condition}\n) ORDER BY id")]
+        except duckdb.Error as exc:
+            reason = str(exc).split("\n", 1)[0]
+            raise FilterInvalid(f"the condition cannot be evaluated: {reason}", "compare values of one kind") from exc
+
     def sample(self, n: int) -> list[ImageRecord]:
         """n records spread evenly over the ids, always the same ones; all of them when there are fewer."""
         count = len(self)
@@ -98,6 +142,16 @@ class Catalogue:
             self._rows(f"SELECT {', '.join(_COLUMNS)} FROM ({numbered}) WHERE {wanted} ORDER BY id", [rows])
         )
 
+    def vector_ids(self) -> tuple[Any, Any]:
+        """(n,) int64 the ids of the pictures, ascending, and (n,) int64 the ids of their vectors."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            columns = cursor.execute("SELECT id, vector_id FROM records ORDER BY id").fetchnumpy()
+        finally:
+            cursor.close()
+        return columns["id"], columns["vector_id"]
+
     def _rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         # A DuckDB connection serves one thread at a time; a cursor of it has a state of its own.
         with self._lock:
@@ -108,31 +162,96 @@ class Catalogue:
             cursor.close()
 
 
-def catalogue_bytes(records: Iterable[ImageRecord]) -> bytes:
-    """Records as the bytes of a Parquet file, one row a picture."""
+def read_rows(paths: Sequence[Path], columns: Sequence[str] = ALL, *, tombstones: bool = False) -> Any:
+    """An Arrow table of the rows that count in these files, older files first, by id.
+
+    With tombstones those are rows too.
+
+    Raises:
+        OSError: a file is not there.
+        ValueError: a file is not a catalogue.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    asked = list(dict.fromkeys(["id", *columns, STATUS]))
+    tables: list[pa.Table] = []
+    later = pa.array([], pa.int64())
+    for path in reversed(paths):
+        try:
+            with pq.ParquetFile(path) as file:
+                table = file.read(asked)
+            if table.column_names != asked:
+                table = table.select(asked)
+        except (pa.ArrowException, KeyError) as exc:
+            raise ValueError(f"not a catalogue: {path}: {exc}") from exc
+        ids = table["id"].combine_chunks()
+        if len(later):
+            table = table.filter(~pc.field("id").isin(later))
+        later = pa.concat_arrays([later, ids])
+        if not tombstones:
+            table = table.filter(pc.field(STATUS) == HERE)
+        tables.append(table)
+    rows = pa.concat_tables(reversed(tables)) if tables else schema().empty_table().select(asked)
+    if len(tables) > 1:
+        rows = rows.sort_by("id")
+    return rows.select(list(columns)) if columns is not ALL else rows
+
+
+def rows_of(records: Iterable[ImageRecord]) -> Any:
+    """Records as an Arrow table, one row a picture."""
     import pyarrow as pa
 
-    schema = pa.schema(
+    rows = [{name: _to_cell(getattr(record, name)) for name in _COLUMNS} | {STATUS: HERE} for record in records]
+    return pa.Table.from_pylist(rows, schema=schema())
+
+
+def tombstones(ids: Iterable[int]) -> Any:
+    """Rows that say of these pictures that they are no longer there."""
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([{"id": image_id, STATUS: GONE} for image_id in ids], schema=schema())
+
+
+def without(rows: Any, *ids: Any) -> Any:
+    """The rows of an Arrow table whose `id` is in none of these lists or columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    taken = pa.chunked_array([chunk for column in ids for chunk in _chunks(column)], pa.int64())
+    return rows.filter(~pc.field("id").isin(taken.combine_chunks())) if len(taken) else rows
+
+
+def _chunks(column: Any) -> list[Any]:
+    import pyarrow as pa
+
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [pa.array(column, pa.int64())]
+
+
+def concat_tables(tables: Sequence[Any]) -> Any:
+    """The rows of several tables of `rows_of` in one."""
+    import pyarrow as pa
+
+    return pa.concat_tables(tables)
+
+
+def schema() -> Any:
+    """The columns of a catalogue's file."""
+    import pyarrow as pa
+
+    return pa.schema(
         [
-            ("id", pa.int64()),
-            ("path", pa.string()),
-            ("size", pa.int64()),
-            ("mtime_ns", pa.int64()),
-            ("hash", pa.string()),
-            ("width", pa.int32()),
-            ("height", pa.int32()),
-            ("title", pa.string()),
-            ("caption", pa.string()),
-            ("alt", pa.string()),
-            ("keywords", pa.list_(pa.string())),
-            ("creator", pa.string()),
-            ("licence", pa.string()),
-            ("credit", pa.string()),
+            (name, pa.list_(pa.string()) if kind == "list" else pa.type_for_alias(kind))
+            for name, kind in (_COLUMNS | {STATUS: "string"}).items()
         ]
     )
-    assert tuple(schema.names) == _COLUMNS
-    rows = [{name: _to_cell(getattr(record, name)) for name in _COLUMNS} for record in records]
-    return parquet_bytes(pa.Table.from_pylist(rows, schema=schema))
+
+
+def to_records(rows: Any) -> list[ImageRecord]:
+    """The inverse of `rows_of`."""
+    columns = (rows[name].to_pylist() for name in _COLUMNS)
+    return _to_records(zip(*columns, strict=True))
 
 
 def _to_cell(value: object) -> object:
@@ -146,6 +265,6 @@ def _to_records(rows: Iterable[tuple[Any, ...]]) -> list[ImageRecord]:
     for row in rows:
         values = dict(zip(_COLUMNS, row, strict=True))
         values["path"] = Path(values["path"])
-        values["keywords"] = tuple(values["keywords"])
+        values |= {name: tuple(values[name]) for name, kind in _COLUMNS.items() if kind == "list"}
         records.append(ImageRecord(**values))
     return records

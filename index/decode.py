@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 import stat
-import struct
-import threading
-import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,27 +11,17 @@ from pathlib import Path
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .errors import PictureUnreadable
+from .formats import BROKEN, open_picture
+from .metadata import Metadata
+from .packets import read_packets
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200_000_000
+ANY_SIZE = 2**63  # for pictures that a build has taken into a library, within the limits that it was given
+EMPTY = "the file is empty"
+TOO_LARGE = "above the limit of"
+NO_MEMORY = "not enough memory to decode it"
 
-# Only formats that Pillow decodes inside the process: its EPS reader, for one, would start Ghostscript.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-# What Pillow's readers raise on broken files; a build must survive all of them.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -45,7 +32,6 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_header_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +41,9 @@ class Decoded:
     image: Image.Image  # RGB
     width: int  # pixels
     height: int
+    format: str = ""  # "JPEG", "PNG", ..., "HEIF", or "RAW", whose picture is the camera's preview
+    as_stored: bool = True  # neither turned nor made of a printer's colours
+    metadata: Metadata | None = None  # what the file says of itself, where it was asked for
 
 
 def decode(
@@ -83,7 +72,7 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise PictureUnreadable(str(path), "not an ordinary file")
         if status.st_size > max_bytes:
-            raise PictureUnreadable(str(path), f"{status.st_size:,} bytes, above the limit of {max_bytes:,}")
+            raise PictureUnreadable(str(path), f"{status.st_size:,} bytes, {TOO_LARGE} {max_bytes:,}")
         data = path.read_bytes()
     except PermissionError as exc:
         raise PictureUnreadable(str(path), "no permission to read it") from exc
@@ -92,53 +81,49 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
     except OSError as exc:
         raise PictureUnreadable(str(path), f"the file cannot be read ({exc.strerror or exc})") from exc
     if not data:
-        raise PictureUnreadable(str(path), "the file is empty")
+        raise PictureUnreadable(str(path), EMPTY)
     return data
 
 
-def decode_bytes(data: bytes, *, name: str, target_px: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
-    """Decode a file's bytes as `decode` does; name stands in messages.
+def decode_bytes(
+    data: bytes,
+    *,
+    name: str,
+    target_px: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    with_metadata: bool = False,
+) -> Decoded:
+    """Decode a file's bytes as `decode` does; name stands in messages, and its suffix tells camera raw.
 
     Raises:
         PictureUnreadable: as `decode`.
     """
     try:
-        image = _open(data)
+        opened = open_picture(data, name=name)
     except UnidentifiedImageError as exc:
         raise PictureUnreadable(name, "not a picture that Limner can read") from exc
-    except _BROKEN as exc:
+    except BROKEN as exc:
         raise PictureUnreadable(name, _in_words(exc)) from exc
-    with image:
+    with opened.image as image:
         width, height = image.size
         if width * height > max_pixels:
-            raise PictureUnreadable(name, f"{width} x {height} pixels, above the limit of {max_pixels:,} pixels")
+            raise PictureUnreadable(name, f"{width} x {height} pixels, {TOO_LARGE} {max_pixels:,} pixels")
         try:
             if target_px:
                 _draft(image, target_px)
             image.load()
-            orientation = _orientation(image)
+            orientation = opened.orientation or _orientation(image)
             result = _reduced(_to_rgb(image), target_px)
-        except _BROKEN as exc:
+        except BROKEN as exc:
             raise PictureUnreadable(name, _in_words(exc)) from exc
+        # After the pixels, because a PNG may hold its texts behind them.
+        metadata = read_packets(opened, data) if with_metadata else None
+        as_stored = orientation == 1 and image.mode != "CMYK"
     if orientation in _UPRIGHT:
         result = result.transpose(_UPRIGHT[orientation])
     if orientation >= 5:
         width, height = height, width
-    return Decoded(result, width, height)
-
-
-def _open(data: bytes) -> Image.Image:
-    """Read the header only; our own limit on pixels comes right after it.
-
-    Pillow's limit is one number for the process and warns where ours allows, so it is lifted while the header is read.
-    """
-    with _header_lock:
-        limit = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            return Image.open(BytesIO(data), formats=_FORMATS)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    return Decoded(result, width, height, opened.format, as_stored, metadata)
 
 
 def _draft(image: Image.Image, target_px: int) -> None:
@@ -157,7 +142,7 @@ def _reduced(image: Image.Image, target_px: int | None) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except _BROKEN:
+    except BROKEN:
         return 1  # a broken note of orientation is no reason to refuse the picture
     return value if value in range(1, 9) else 1
 
@@ -166,6 +151,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_to_rgb(image)
+    if image.mode == "LAB":
+        to_rgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+        return ImageCms.applyTransform(image, to_rgb) or image
     if image.mode in ("P", "PA", "LA", "La", "1") or "transparency" in image.info:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if profile:
@@ -191,6 +179,9 @@ def _deep_to_rgb(image: Image.Image) -> Image.Image:
         if values.max() > high or values.min() < low:
             low, high = values.min(), values.max()
     scaled = (values - low) * (255 / max(high - low, 1e-9))
+    clear = image.info.get("transparency")  # the one grey of a 16-bit PNG that is not there
+    if isinstance(clear, int):
+        scaled[values == clear] = 255
     return Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8)).convert("RGB")
 
 
@@ -207,8 +198,8 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _in_words(exc: BaseException) -> str:
     if isinstance(exc, MemoryError):
-        return "not enough memory to decode it"
+        return NO_MEMORY
     text = " ".join(str(exc).split())
-    if "truncated" in text or isinstance(exc, EOFError):
+    if "truncated" in text.lower() or isinstance(exc, EOFError):
         return "the file is cut short"
     return f"the picture is broken ({text[:120]})" if text else "the picture is broken"

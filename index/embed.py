@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,11 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from .decode import Decoded, decode_bytes, read_bytes
+from .decode import EMPTY, MAX_BYTES, MAX_PIXELS, NO_MEMORY, TOO_LARGE, Decoded, decode_bytes, read_bytes
 from .encoder import Encoder
 from .errors import PictureUnreadable
+from .likeness import perceptual_hash
+from .metadata import Metadata, to_json
 from .scan import Found
-from .work import Encoded
+from .work import Contents, Encoded
+
+NO_CONTENT = -1
 
 
 class Progress(Protocol):
@@ -27,56 +32,78 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    path: Path
     hash: str = ""
     decoded: Decoded | None = None  # None when the content is known already, or cannot be decoded
+    perceptual_hash: str = ""
     reason: str = ""
+    lasting: bool = False  # the reason lies in the content: another try gives the same
 
 
 @dataclass(slots=True)
 class Embedded:
     """What became of the files."""
 
-    hashes: dict[Path, str] = field(default_factory=dict)  # of those whose vector is there
-    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    contents: array[int]  # for each file the number of its content, or NO_CONTENT
+    skipped: list[tuple[Found, str]] = field(default_factory=list)  # with the reason
+    broken: list[tuple[Found, str]] = field(default_factory=list)  # those of them that need no other try
 
 
 def embed(
     files: Sequence[Found],
     *,
     encoder: Encoder,
-    finished: dict[str, Encoded],
+    contents: Contents,
     keep: Callable[[Sequence[Encoded]], None],
     workers: int,
     batch_size: int,
     progress: Progress,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
 ) -> Embedded:
-    """Encode every content that is not in finished, and add it there after keep has taken its batch.
+    """Encode everything that is not in contents, and add it there after keep has taken its batch.
 
     Batches are formed in the order of the files, so a build that goes on after a kill forms the same ones. A picture
     is brought no further down than twice the encoder's side; at most 2 batches and 2 pictures a worker wait in memory.
     """
-    result = Embedded()
+    result = Embedded(array("q"))
     unfit: dict[str, str] = {}
-    pending: dict[str, Decoded] = {}
+    pending: dict[str, _Read] = {}
     done = 0
+
+    def skip(file: Found, reason: str, *, lasting: bool) -> None:
+        result.skipped.append((file, reason))
+        if lasting:
+            result.broken.append((file, reason))
+
+    def settle() -> None:
+        for number, digest in enumerate(hashes, start=len(result.contents)):
+            content = contents.find(digest) if digest else None
+            if digest and content is None:
+                skip(files[number], unfit[digest], lasting=True)
+            result.contents.append(NO_CONTENT if content is None else content)
+        hashes.clear()
 
     def flush() -> None:
         batch, reasons = _encode(pending, encoder)
         unfit.update(reasons)
         if batch:
             keep(batch)
-        finished.update((item.hash, item) for item in batch)
+        for item in batch:
+            contents.add(item.hash, item.width, item.height, item.perceptual_hash, item.embedded)
         pending.clear()
+        settle()
 
-    waiting: dict[Path, str] = {}
-    for read in _read_ahead(files, finished, encoder.image_side_px, workers=workers, ahead=2 * (batch_size + workers)):
+    def read_one(file: Found) -> _Read:
+        return _read(file.path, contents, encoder.image_side_px, max_pixels=max_pixels, max_bytes=max_bytes)
+
+    hashes: list[str] = []  # of the files since the last batch; empty for those that were skipped
+    reads = _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers))
+    for file, read in zip(files, reads, strict=True):
+        hashes.append(read.hash)
         if read.reason:
-            result.skipped.append((read.path, read.reason))
-        else:
-            waiting[read.path] = read.hash
-            if read.decoded and read.hash not in finished and read.hash not in unfit:
-                pending.setdefault(read.hash, read.decoded)
+            skip(file, read.reason, lasting=read.lasting)
+        elif read.decoded and contents.find(read.hash) is None and read.hash not in unfit:
+            pending.setdefault(read.hash, read)
         if len(pending) == batch_size:
             flush()
         done += 1
@@ -84,23 +111,17 @@ def embed(
     if pending:
         flush()
         progress(done, len(files))
-    for path, digest in waiting.items():
-        if digest in finished:
-            result.hashes[path] = digest
-        else:
-            result.skipped.append((path, unfit[digest]))
+    settle()
     return result
 
 
-def _read_ahead(
-    files: Sequence[Found], finished: dict[str, Encoded], target_px: int, *, workers: int, ahead: int
-) -> Iterator[_Read]:
+def _read_ahead(files: Sequence[Found], read: Callable[[Found], _Read], *, workers: int, ahead: int) -> Iterator[_Read]:
     """Read files on threads and yield them in order, never more than `ahead` before the consumer."""
     queue: deque[Future[_Read]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="limner-decode")
     try:
         for file in files:
-            queue.append(pool.submit(_read, file.path, finished, target_px))
+            queue.append(pool.submit(read, file))
             if len(queue) >= ahead:
                 yield queue.popleft().result()
         while queue:
@@ -110,29 +131,37 @@ def _read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path, finished: dict[str, Encoded], target_px: int) -> _Read:
+def _read(path: Path, contents: Contents, target_px: int, *, max_pixels: int, max_bytes: int) -> _Read:
     try:
-        data = read_bytes(path)
-        digest = hashlib.sha256(data).hexdigest()
-        if digest in finished:
-            return _Read(path, digest)
-        return _Read(path, digest, decode_bytes(data, name=str(path), target_px=target_px))
+        data = read_bytes(path, max_bytes=max_bytes)
     except PictureUnreadable as exc:
-        return _Read(path, reason=exc.hint)
+        # A file is as large as it is; a missing permission may be given without a trace in size and time.
+        return _Read(reason=exc.hint, lasting=exc.hint == EMPTY or TOO_LARGE in exc.hint)
+    digest = hashlib.sha256(data).hexdigest()
+    if contents.find(digest) is not None:
+        return _Read(digest)
+    try:
+        decoded = decode_bytes(data, name=str(path), target_px=target_px, max_pixels=max_pixels, with_metadata=True)
+    except PictureUnreadable as exc:
+        return _Read(reason=exc.hint, lasting=exc.hint != NO_MEMORY)
+    return _Read(digest, decoded, perceptual_hash(decoded.image))
 
 
-def _encode(pending: dict[str, Decoded], encoder: Encoder) -> tuple[list[Encoded], dict[str, str]]:
+def _encode(pending: dict[str, _Read], encoder: Encoder) -> tuple[list[Encoded], dict[str, str]]:
     """One batch to float16 unit vectors, and the hashes that got none, with the reason."""
     import numpy as np
 
-    vectors = encoder.encode_images([decoded.image for decoded in pending.values()])  # (n, d) float32, unit rows
+    pictures = [read.decoded for read in pending.values() if read.decoded]
+    vectors = encoder.encode_images([picture.image for picture in pictures])  # (n, d) float32, unit rows
     assert vectors.shape == (len(pending), encoder.dimension)
     batch: list[Encoded] = []
     unfit: dict[str, str] = {}
-    for (digest, decoded), vector in zip(pending.items(), vectors, strict=True):
+    for (digest, read), picture, vector in zip(pending.items(), pictures, vectors, strict=True):
         length = float(np.linalg.norm(vector))
         if np.isfinite(length) and length > 0:
-            batch.append(Encoded(digest, decoded.width, decoded.height, (vector / length).astype(np.float16)))
+            unit = (vector / length).astype(np.float16)
+            said = to_json(picture.metadata or Metadata())
+            batch.append(Encoded(digest, picture.width, picture.height, read.perceptual_hash, said, unit))
         else:
             unfit[digest] = "the encoder makes nothing of it"
     return batch, unfit

@@ -123,7 +123,7 @@ def load_encoder(name: str, device: str = "auto") -> OpenClipEncoder:
     """
     base = name.removesuffix(BF16_SUFFIX)
     precision = "bf16" if base != name else "fp32"
-    where = _device(device)
+    where = device_named(device)
     if base == EMBEDDED:
         folder = Path(str(files("limner.index.nano_clip")))
         return _from_folder(folder, name, precision, where)
@@ -148,7 +148,12 @@ def encoders_at_hand() -> list[str]:
     return names + sorted(cached)
 
 
-def _device(name: str) -> torch.device:
+def device_named(name: str) -> torch.device:
+    """The device of a name: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        DeviceMissing: no such device.
+    """
     import torch
 
     if name == "auto":

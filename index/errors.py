@@ -8,6 +8,7 @@
       LibraryLocked             another build is writing
       EncoderMismatch           built with other weights than asked for
       EncoderUnknown            no encoder of this name is at hand
+      FilterInvalid             a condition on the catalogue that is none
       DeviceMissing             asked for an accelerator that this machine does not have
       WriteFailed               the disk refused (full, read-only)
 
@@ -55,6 +56,10 @@ class EncoderMismatch(LimnerError):
 
 class EncoderUnknown(LimnerError):
     """No encoder of this name, or its weights are not at hand."""
+
+
+class FilterInvalid(LimnerError):
+    """A condition that cannot be read, names no column, or asks for more than the catalogue's columns."""
 
 
 class DeviceMissing(LimnerError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import LibraryDamaged
+from .errors import EncoderMismatch, LibraryDamaged
 from .manifest import check_parts, damaged, mismatch, read_manifest
 from .records import Hit, ImageRecord, Manifest
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
     from .catalogue import Catalogue
     from .encoder import Encoder
+    from .fusion import Fused
+    from .lexical import WordIndex
+    from .sentences import SentenceEncoder, SentenceIndex
     from .vectors import VectorIndex
 
 
@@ -27,22 +31,36 @@ class Library:
     Whether a picture's file is still at its path is the caller's matter.
     """
 
-    def __init__(
-        self, folder: Path, manifest: Manifest, catalogue: Catalogue, index: VectorIndex, device: str = "auto"
-    ) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, parts: _Parts, device: str = "auto") -> None:
         self._folder = folder
         self._manifest = manifest
-        self._catalogue = catalogue
-        self._index = index
+        self._catalogue = parts.catalogue
+        self._index = parts.index
+        self._words = parts.words
+        self._sentences = parts.sentences
+        self._ids = parts.index.image_ids  # (n,) int64, ascending
+        self._group_of = parts.group_of
+        members: dict[int, set[int]] = {}
+        for image_id, group in parts.group_of.items():
+            members.setdefault(group, set()).add(image_id)
+        self._members = {group: frozenset(ids) for group, ids in members.items()}
         self._device = device
         self._encoder: Encoder | None = None
+        self._sentence_encoder: SentenceEncoder | None = None
         self._encoder_lock = threading.Lock()
 
     @classmethod
-    def open(cls, folder: Path, *, encoder: Encoder | None = None, device: str = "auto") -> Library:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        encoder: Encoder | None = None,
+        sentences: SentenceEncoder | None = None,
+        device: str = "auto",
+    ) -> Library:
         """Open the library in folder and check it against its digests.
 
-        The encoder is loaded by the manifest's name, on device, when the first search needs it, unless one is given.
+        Its encoders are loaded by their names, on device, when the first search needs them, unless they are given.
 
         Raises:
             LibraryMissing: none is there.
@@ -53,7 +71,7 @@ class Library:
         manifest = read_manifest(folder)
         while True:
             try:
-                catalogue, index = _open_parts(folder, manifest)
+                parts = _open_parts(folder, manifest)
                 break
             except LibraryDamaged:
                 # A build may have published and cleared the old parts away between the manifest and its parts.
@@ -61,9 +79,11 @@ class Library:
                 if newer.generation == manifest.generation:
                     raise
                 manifest = newer
-        library = cls(folder, manifest, catalogue, index, device)
+        library = cls(folder, manifest, parts, device)
         if encoder is not None:
             library._accept(encoder)
+        if sentences is not None:
+            library._accept_sentences(sentences)
         return library
 
     @property
@@ -95,17 +115,53 @@ class Library:
     def __len__(self) -> int:
         return self._manifest.count
 
-    def search(self, text: str, m: int, *, exclude: Collection[int] = ()) -> list[Hit]:
-        """Return the m pictures nearest to text, best first, without those whose ids are excluded.
+    @property
+    def sentence_encoder(self) -> SentenceEncoder | None:
+        """The encoder of the library's sentence vectors, loaded on first use; None where it has none.
 
-        Scores are cosine similarities in [-1, 1]. Fewer than m pictures returns them all; ties break by image id.
+        Raises:
+            As `encoder`.
+        """
+        if self._sentences is None:
+            return None
+        with self._encoder_lock:
+            if self._sentence_encoder is None:
+                from .sentences import load_sentence_encoder
+
+                self._accept_sentences(load_sentence_encoder(self._sentences.encoder, self._device))
+            return self._sentence_encoder
+
+    @property
+    def caution(self) -> str | None:
+        """What a searcher should know of this library, or None."""
+        if not self._is_strange:
+            return None
+        return (
+            f"{self._manifest.encoder} knows only drawn picture-book scenes, and {self._manifest.strange:.0%} of this "
+            "library's pictures are strange to it: searches lean on what is said of the pictures"
+        )
+
+    def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
+        """Return the m pictures that fit text best, best first, without those whose ids are excluded.
+
+        The vectors of the pictures are asked for text, what is said of them for text and context: the paragraphs
+        around the place that a picture is for. Hits have each channel's share of the score (see `fusion`). Fewer than
+        m pictures returns them all; ties break by image id.
 
         Raises:
             EncoderMismatch, EncoderUnknown, DeviceMissing: as `encoder`.
 
         Source: Radford et al. 2021, arXiv:2103.00020.
         """
-        return self._nearest(self.encoder.encode_texts([text])[0], m, exclude)
+        return self._search(text, m, exclude, context, None)
+
+    def where(self, condition: str) -> Filtered:
+        """The pictures that a condition on the catalogue's columns holds for, as an SQL expression.
+
+        Raises:
+            FilterInvalid: it is no such condition.
+        """
+        return Filtered(self, tuple(self._catalogue.ids_where(condition)))
 
     def search_image(self, image: Image.Image | Path, m: int, *, exclude: Collection[int] = ()) -> list[Hit]:
         """Return the m pictures nearest to a picture, as `search` does for words.
@@ -132,11 +188,82 @@ class Library:
         """Return ids (n,) int64, ascending, and their unit vectors (n, d) float32."""
         return self._index.vectors()
 
+    def duplicates(self, image_id: int) -> frozenset[int]:
+        """The ids of the pictures that are this one again, exactly or nearly, without its own; mostly none."""
+        return self._members.get(self._group_of.get(image_id, 0), frozenset()) - {image_id}
+
+    def groups(self) -> list[list[ImageRecord]]:
+        """The groups of pictures that are the same one again, each by id, by their first ids."""
+        records = self._catalogue.by_ids(list(self._group_of))
+        return [[records[image_id] for image_id in sorted(self._members[key])] for key in sorted(self._members)]
+
     def _nearest(self, query: np.ndarray, m: int, exclude: Collection[int]) -> list[Hit]:
         found = self._index.search(query, m, exclude=exclude)
         records = self._catalogue.by_ids([image_id for image_id, _ in found])
         # Vectors are stored in half precision, so a product can pass 1 in the fourth decimal.
         return [Hit(records[image_id], max(-1.0, min(1.0, score))) for image_id, score in found]
+
+    def _search(
+        self, text: str, m: int, exclude: Collection[int], context: Sequence[str], among: Collection[int] | None
+    ) -> list[Hit]:
+        import numpy as np
+
+        if m < 1 or not len(self._ids):
+            return []
+        fused = self._fused(text, context)
+        rows = np.arange(len(self._ids)) if among is None else self._rows(among)
+        rows = np.setdiff1d(rows, self._rows(exclude))
+        # Sorted by score, equal ones by id: rows are in the order of ids, and a stable sort keeps it.
+        best = rows[np.argsort(-fused.scores[rows], kind="stable")[:m]]
+        records = self._catalogue.by_ids(self._ids[best].tolist())
+        return [
+            Hit(
+                records[int(self._ids[row])],
+                float(np.clip(fused.scores[row], -1, 1)),
+                tuple((name, float(share[row])) for name, share in fused.shares.items()),
+            )
+            for row in best
+        ]
+
+    def _fused(self, text: str, context: Sequence[str]) -> Fused:
+        """What the channels say of every picture, together."""
+        import numpy as np
+
+        from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE, Channel, fuse, said_channels
+
+        weight = PICTURE_WEIGHT_WHEN_STRANGE if self._is_strange else PICTURE_WEIGHT
+        with_sentences = self._rows(self._sentences.ids) if self._sentences else np.empty(0, np.int64)
+        said = said_channels(self._words, self._sentences, self.sentence_encoder, with_sentences, text, context)
+        pictures = self._index.all_scores(self.encoder.encode_texts([text])[0])
+        return fuse(
+            [
+                Channel("picture", pictures, weight),
+                *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
+            ]
+        )
+
+    def _rows(self, ids: Collection[int]) -> np.ndarray:
+        """The places of ids in their order; unknown ones are left out."""
+        import numpy as np
+
+        wanted = np.fromiter(ids, np.int64, len(ids))
+        places = np.searchsorted(self._ids, wanted)
+        places = places[places < len(self._ids)] if len(self._ids) else places[:0]
+        return places[np.isin(self._ids[places], wanted)]
+
+    @property
+    def _is_strange(self) -> bool:
+        from .familiar import STRANGE_LIBRARY
+
+        return self._manifest.strange > STRANGE_LIBRARY
+
+    def _accept_sentences(self, encoder: SentenceEncoder) -> None:
+        if self._sentences is not None and encoder.fingerprint != self._sentences.fingerprint:
+            raise EncoderMismatch(
+                f"the sentence vectors of {self._folder} were made with other weights than {encoder.name} has",
+                f"`limner index build SOURCE --library {self._folder} --sentences {encoder.name}` makes them anew",
+            )
+        self._sentence_encoder = encoder
 
     def _accept(self, encoder: Encoder) -> None:
         if encoder.fingerprint != self._manifest.fingerprint:
@@ -144,23 +271,56 @@ class Library:
         self._encoder = encoder
 
 
-def _open_parts(folder: Path, manifest: Manifest) -> tuple[Catalogue, VectorIndex]:
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """Some of a library's pictures, searched as the library is: m hits come whenever it holds m."""
+
+    library: Library
+    ids: tuple[int, ...]  # ascending
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
+        """As `Library.search`, among these pictures alone; scores are those that the whole library gives."""
+        return self.library._search(text, m, exclude, context, self.ids)
+
+    def duplicates(self, image_id: int) -> frozenset[int]:
+        """As `Library.duplicates`: copies beyond these pictures count too."""
+        return self.library.duplicates(image_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a generation is made of, read into memory."""
+
+    catalogue: Catalogue
+    index: VectorIndex
+    words: WordIndex
+    sentences: SentenceIndex | None
+    group_of: dict[int, int]  # picture to its group of duplicates, of those that have one
+
+
+def _open_parts(folder: Path, manifest: Manifest) -> _Parts:
     from .catalogue import Catalogue
-    from .vectors import read_index
+    from .duplicates import read_groups
+    from .folder import CATALOGUE, DUPLICATES, WORDS, part_paths
+    from .generation import read_sentence_part
+    from .index_file import open_index
+    from .lexical import read_words
 
     check_parts(folder, manifest)
-    catalogues = [folder / name for name in sorted(manifest.parts) if name.startswith("catalogue/")]
-    indexes = [folder / name for name in manifest.parts if name.endswith(".faiss")]
-    if not catalogues or len(indexes) != 1:
-        raise damaged(folder, "its manifest names no catalogue or no index")
+    catalogues, words_paths = part_paths(folder, manifest, CATALOGUE), part_paths(folder, manifest, WORDS)
+    if not catalogues or len(words_paths) != 1:
+        raise damaged(folder, "its manifest names no catalogue or no index of words")
     try:
         catalogue = Catalogue.open(catalogues)
+        groups = read_groups(part_paths(folder, manifest, DUPLICATES))
+        words = read_words(words_paths[0])
     except (OSError, ValueError) as exc:
-        raise damaged(folder, "its catalogue cannot be read") from exc
-    try:
-        index = read_index(indexes[0])
-    except (OSError, ValueError) as exc:
-        raise damaged(folder, f"its part {indexes[0].name} cannot be read") from exc
-    if not len(catalogue) == len(index) == manifest.count or index.dimension != manifest.dimension:
-        raise damaged(folder, "its catalogue, index and manifest disagree")
-    return catalogue, index
+        raise damaged(folder, "its catalogue, duplicates or words cannot be read") from exc
+    index = open_index(folder, manifest, *catalogue.vector_ids())
+    if not len(catalogue) == len(index) == words.count == manifest.count:
+        raise damaged(folder, "its catalogue, indexes and manifest disagree")
+    group_of = {image_id: member.group for image_id, member in groups.items()}
+    return _Parts(catalogue, index, words, read_sentence_part(folder, manifest), group_of)

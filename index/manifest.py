@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder
 
 MANIFEST_NAME = "manifest.json"
-VERSION = 1
+VERSION = 2
 
 
 def read_manifest(library: Path) -> Manifest:
@@ -39,6 +40,8 @@ def read_manifest(library: Path) -> Manifest:
     version = values.get("version")
     if isinstance(version, int) and version > VERSION:
         raise LibraryDamaged(f"{library} was written by a newer Limner (format {version})", "upgrade limner")
+    if isinstance(version, int) and version < VERSION:
+        raise damaged(library, f"it was written by an older Limner (format {version})")
     return _checked(library, values)
 
 
@@ -53,6 +56,11 @@ def _checked(library: Path, values: dict[str, Any]) -> Manifest:
         "sources": list,
         "parts": dict,
         "next_id": int,
+        "next_vector_id": int,
+        "sizes": dict,
+        "metadata_digest": str,
+        "descriptions_digest": str,
+        "strange": float,
     }
     assert types.keys() == {field.name for field in fields(Manifest)}
     wrong = [name for name, kind in types.items() if not isinstance(values.get(name), kind)]
@@ -80,19 +88,35 @@ def write_manifest(library: Path, manifest: Manifest) -> None:
     write_whole(library / MANIFEST_NAME, (text + "\n").encode())
 
 
-def check_parts(library: Path, manifest: Manifest) -> None:
-    """Compare every part with its digest.
+def check_parts(
+    library: Path, manifest: Manifest, *, digest: Callable[[str], bool] = lambda name: True, ignore: str | None = None
+) -> None:
+    """Compare every part with its size, and those for whose name digest is true with their digest.
+
+    Parts whose names begin with ignore are not looked at.
 
     Raises:
         LibraryDamaged: a part is gone or differs; the message names it.
     """
-    for name, digest in manifest.parts.items():
-        try:
-            found = digest_file(library / name)
-        except OSError as exc:
-            raise damaged(library, f"its part {name} is missing or cannot be read") from exc
-        if found != digest:
-            raise damaged(library, f"its part {name} was changed or cut short")
+    for name in manifest.parts:
+        if ignore is not None and name.startswith(ignore):
+            continue
+        fault = part_fault(library, manifest, name, digest=digest(name))
+        if fault:
+            raise damaged(library, f"its part {name} {fault}")
+
+
+def part_fault(library: Path, manifest: Manifest, name: str, *, digest: bool = True) -> str | None:
+    """What is wrong with a part, as far as its size and, if asked for, its digest tell."""
+    path = library / name
+    try:
+        if path.stat().st_size != manifest.sizes.get(name):
+            return "was changed or cut short"
+        if digest and digest_file(path) != manifest.parts[name]:
+            return "was changed"
+    except OSError:
+        return "is missing or cannot be read"
+    return None
 
 
 def damaged(library: Path, what: str) -> LibraryDamaged:

@@ -1,134 +1,293 @@
-"""A generation of the library onto the disk: its parts beside the old ones, then the manifest, then the old ones go."""
+"""A generation of the library onto the disk: its parts beside the old ones, then the manifest, then the old ones go.
+
+What changes is written as new parts beside those that stay: rows for new and changed pictures, tombstones for those
+that are gone, vectors for new contents. Parts are compacted as they come: a new part takes in the parts before it that
+are no larger than itself, so there are never many, and a row is rewritten once each time its part doubles. When what
+was written beside the first part is more than SHARE of the library, everything is written anew.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .atomic import TEMPORARY_SUFFIX, write_whole
-from .catalogue import catalogue_bytes
-from .encoder import Encoder
-from .errors import LibraryDamaged, LibraryMissing
-from .lock import HOLDER_NAME, LOCK_NAME
-from .manifest import MANIFEST_NAME, VERSION, read_manifest, write_manifest
-from .records import ImageRecord, Manifest
-from .vectors import build_index, vector_tables
-from .work import WORK_NAME
+from .atomic import digest_file, whole_file, write_whole
+from .catalogue import concat_tables, read_rows, schema, to_records, tombstones, without
+from .duplicates import group, groups_table
+from .folder import (
+    CATALOGUE,
+    DUPLICATES,
+    INDEX,
+    SENTENCES,
+    SKIPPED,
+    VECTORS,
+    WORDS,
+    last_generation,
+    part_number,
+    part_paths,
+)
+from .generation import Generation, Skipped, read_sentence_part, skipped_table
+from .lexical import index_words
+from .manifest import VERSION, damaged, write_manifest
+from .records import Manifest
+from .sentences import SentenceEncoder, index_sentences
+from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
+from .vectors import VectorIndex, new_index
 
 if TYPE_CHECKING:
     import numpy as np
 
-CATALOGUE = "catalogue"
-VECTORS = "vectors"
-SKIPPED_NAME = "skipped.log"
-_PART = re.compile(r"(?:catalogue/|vectors/|index-)(\d{6})(?:-\d{4})?\.(?:parquet|faiss)")
-_OURS = {CATALOGUE, VECTORS, WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, LOCK_NAME, HOLDER_NAME}
+# Up to so many pictures everything is written anew each time: 10,000 x 512 take a third of a second.
+WHOLE_UP_TO = 10_000
+SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The encoder that a library's vectors come from."""
+
+    name: str
+    fingerprint: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a generation has that the one before it has not."""
+
+    rows: Any = None  # Arrow table of the catalogue: new pictures, and new rows of old ones
+    gone: Sequence[int] = ()
+    vectors: Iterator[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: iter(()))  # of new contents, by id
+    skipped: Skipped = field(default_factory=Skipped)
+    next_id: int = 1
+    next_vector_id: int = 1
+    metadata_digest: str = ""
+    descriptions_digest: str = ""
+    strange: float = 0.0  # share of its pictures that is out of the embedded encoder's world
+
+
+def space_of(manifest: Manifest) -> Space:
+    """Where the vectors of a library come from."""
+    return Space(manifest.encoder, manifest.fingerprint, manifest.dimension)
+
+
+def no_change(manifest: Manifest, old: Generation) -> Change:
+    """A generation with the same pictures, of which the same is said."""
+    return Change(
+        rows=schema().empty_table(),
+        skipped=old.skipped,
+        next_id=manifest.next_id,
+        next_vector_id=manifest.next_vector_id,
+        metadata_digest=manifest.metadata_digest,
+        descriptions_digest=manifest.descriptions_digest,
+        strange=manifest.strange,
+    )
+
+
+class _Parts:
+    """The parts of the generation that is being written: those that stay, and those that are written for it."""
+
+    def __init__(
+        self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int], *, same_words: bool
+    ) -> None:
+        self._library = library
+        self._number = number
+        self.digests: dict[str, str] = {}
+        self.sizes: dict[str, int] = {}
+        for name in old.parts if old else ():
+            # Duplicates and skipped files are few, and written each time; the weight of a word hangs on all pictures.
+            of_words = name.startswith((WORDS, SENTENCES))
+            stays = same_words if of_words else part_number(name) not in taken_in
+            if old and stays and not name.startswith((DUPLICATES, SKIPPED)):
+                self.add(name, old.parts[name], old.sizes[name])
+
+    def add(self, name: str, digest: str, size: int) -> None:
+        self.digests[name] = digest
+        self.sizes[name] = size
+
+    def paths(self, kind: str) -> list[Path]:
+        return [self._library / name for name in sorted(self.digests) if name.startswith(kind)]
+
+    def write_table(self, kind: str, table: Any) -> None:
+        self.write_bytes(kind, parquet_bytes(table))
+
+    def write_bytes(self, kind: str, data: bytes) -> None:
+        name = f"{kind}{self._number:06d}.parquet"
+        self.add(name, write_whole(self._library / name, data), len(data))
+
+    def write_vectors(
+        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, index: VectorIndex | None
+    ) -> None:
+        """Write the vectors, and the index that they are all of, if one is given."""
+
+        def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for ids, vectors in chunks:
+                if index is not None:
+                    index.add(ids, vectors)
+                yield ids, vectors
+
+        for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", indexed(), dimension):
+            self.add(*part)
+        if index is not None:
+            name = f"{INDEX}{self._number:06d}.faiss"
+            with whole_file(self._library / name) as file:
+                index.write(file)
+            self.add(name, file.sha256, file.size)
 
 
 def publish(
     library: Path,
-    records: Sequence[ImageRecord],
-    vectors: np.ndarray,
+    old: Generation,
+    change: Change,
     *,
-    encoder: Encoder,
-    sources: Sequence[Path],
-    next_id: int,
+    encoder: Space,
+    sources: Sequence[str],
+    sentences: SentenceEncoder | None = None,
+    whole: bool = False,
 ) -> Manifest:
-    """Write records, by id, and their vectors (n, d) float16 as the next generation; the manifest is replaced last.
+    """Write the next generation; the manifest is replaced last.
+
+    sentences encodes what is said of the pictures; without it the library gets no sentence vectors. whole writes the
+    same pictures anew, all in one part; words and sentences stay.
 
     Raises:
         WriteFailed: the old generation stands.
+        LibraryDamaged: so it does; a part that was to be rewritten is not what the manifest says.
     """
     import numpy as np
 
-    generation = _last_generation(library) + 1
-    ids = np.array([record.id for record in records], np.int64)
-    parts: dict[str, str] = {}
-    name = f"{CATALOGUE}/{generation:06d}.parquet"
-    parts[name] = write_whole(library / name, catalogue_bytes(records))
-    for number, table in enumerate(vector_tables(ids, vectors)):
-        name = f"{VECTORS}/{generation:06d}-{number:04d}.parquet"
-        parts[name] = write_whole(library / name, table)
-    name = f"index-{generation:06d}.faiss"
-    parts[name] = write_whole(library / name, build_index(ids, vectors).to_bytes())
+    number = last_generation(library) + 1
+    live = _live(old, change)
+    vector_ids = live["vector_id"].to_numpy()
+    wanted = np.unique(vector_ids)
+    taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole)
+    parts = _Parts(library, number, old.manifest, taken_in, same_words=whole)
+    first = not parts.paths(CATALOGUE)
+
+    rows = _merged_rows(library, old, change, taken_in, first=first)
+    if len(rows) or first:
+        parts.write_table(CATALOGUE, rows)
+    chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
+    parts.write_vectors(chunks, encoder.dimension, new_index(encoder.dimension, len(wanted)) if first else None)
+    groups = group(
+        live["id"].to_numpy(),
+        vector_ids,
+        live["perceptual_hash"].to_numpy().tolist(),
+        before=old.groups,
+        known_below=old.manifest.next_vector_id if old.manifest else 0,
+        vectors=lambda ids: _vectors_of(parts.paths(VECTORS), ids, encoder.dimension),
+    )
+    for kind, table in ((DUPLICATES, groups_table(groups)), (SKIPPED, skipped_table(change.skipped))):
+        if len(table):
+            parts.write_table(kind, table)
+    if not whole:
+        _write_words(parts, library, old, sources, sentences)
     manifest = Manifest(
         version=VERSION,
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
-        count=len(records),
-        generation=generation,
-        sources=tuple(map(str, sources)),
-        parts=parts,
-        next_id=next_id,
+        count=len(live),
+        generation=number,
+        sources=tuple(sources),
+        parts=parts.digests,
+        next_id=change.next_id,
+        next_vector_id=change.next_vector_id,
+        sizes=parts.sizes,
+        metadata_digest=change.metadata_digest,
+        descriptions_digest=change.descriptions_digest,
+        strange=change.strange,
     )
     write_manifest(library, manifest)
     return manifest
 
 
-def discard_strays(library: Path) -> None:
-    """Delete the parts that the manifest does not name: of older generations, and of builds that did not end."""
-    try:
-        kept: Collection[str] = read_manifest(library).parts
-    except LibraryMissing:
-        kept = ()
-    except LibraryDamaged:
-        return  # what cannot be told apart is left for `--rebuild`
-    for path in _part_files(library):
-        if path.relative_to(library).as_posix() not in kept:
-            with suppress(OSError):
-                path.unlink()
-    for folder in (CATALOGUE, VECTORS):
-        with suppress(OSError):
-            (library / folder).rmdir()  # only where a first build left them empty
+def _write_words(
+    parts: _Parts, library: Path, old: Generation, sources: Sequence[str], sentences: SentenceEncoder | None
+) -> None:
+    """Index what is said of all pictures; sentences that were encoded before are not encoded again."""
+    records = to_records(read_rows(parts.paths(CATALOGUE)))
+    parts.write_bytes(WORDS, index_words(records, list(map(Path, sources))).to_bytes())
+    if sentences is not None:
+        before = read_sentence_part(library, old.manifest) if old.manifest else None
+        parts.write_bytes(SENTENCES, index_sentences(records, sentences, before).to_bytes())
 
 
-def write_skipped(library: Path, skipped: Sequence[tuple[Path, str]]) -> None:
-    """Write LIBRARY/skipped.log, a line each: path, tab, reason; none when nothing was skipped.
-
-    Raises:
-        WriteFailed: the disk refused.
-    """
-    log = library / SKIPPED_NAME
-    if skipped:
-        lines = [f"{_one_line(str(path))}\t{_one_line(reason)}\n" for path, reason in skipped]
-        write_whole(log, "".join(lines).encode("utf-8", "backslashreplace"))
-    else:
-        with suppress(OSError):
-            log.unlink(missing_ok=True)
+def _live(old: Generation, change: Change) -> Any:
+    """id, vector_id and perceptual_hash of every picture of the new generation, by id."""
+    names = ["id", "vector_id", "perceptual_hash"]
+    rows = change.rows.select(names)
+    if len(old):
+        rows = concat_tables([without(old.rows.select(names), change.gone, rows["id"]), rows])
+    return rows.sort_by("id").combine_chunks()
 
 
-def is_ours(library: Path) -> bool:
-    """Whether a folder is a library, one begun, or empty: a build never writes among other things.
+def _taken_in(library: Path, old: Generation, new: int, live: int, *, whole: bool) -> set[int]:
+    """The numbers of the generations whose parts the new one takes in."""
+    if old.manifest is None:
+        return set()
+    import pyarrow.parquet as pq
 
-    Raises:
-        OSError: it cannot be listed, or is a file.
-    """
-    names = {path.name for path in library.iterdir()}
-    return MANIFEST_NAME in names or all(
-        name.removesuffix(TEMPORARY_SUFFIX) in _OURS or _PART.fullmatch(name.removesuffix(TEMPORARY_SUFFIX))
-        for name in names
-    )
-
-
-def _part_files(library: Path) -> list[Path]:
-    """The files that have a part's name, whole or not; no other file is ever deleted."""
-    paths = (path for pattern in (f"{CATALOGUE}/*", f"{VECTORS}/*", "index-*") for path in library.glob(pattern))
-    return [path for path in paths if _match_part(library, path)]
-
-
-def _match_part(library: Path, path: Path) -> re.Match[str] | None:
-    return _PART.fullmatch(path.relative_to(library).as_posix().removesuffix(TEMPORARY_SUFFIX))
-
-
-def _last_generation(library: Path) -> int:
-    """The highest number on any part, so that no file of a generation in use is ever overwritten."""
-    matches = (_match_part(library, path) for path in _part_files(library))
-    return max((int(match[1]) for match in matches if match), default=0)
+    counts = {
+        part_number(path.relative_to(library).as_posix()): pq.read_metadata(path).num_rows
+        for path in part_paths(library, old.manifest, CATALOGUE)
+    }
+    base = min(counts)
+    beside = sum(count for number, count in counts.items() if number != base) + new
+    if whole or live <= WHOLE_UP_TO or beside > SHARE * live:
+        return {part_number(name) for name in old.manifest.parts}
+    taken_in: set[int] = set()
+    for number in sorted(counts.keys() - {base}, reverse=True):
+        if counts[number] > new:
+            break
+        taken_in.add(number)
+        new += counts[number]
+    return taken_in
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+def _merged_rows(library: Path, old: Generation, change: Change, taken_in: Collection[int], *, first: bool) -> Any:
+    """The rows of the new part: what changed, and what still counts of the parts that it takes in."""
+    tables = [change.rows]
+    if not first:
+        tables.append(tombstones(change.gone))
+    if taken_in and old.manifest is not None:
+        names = [name for name in old.manifest.parts if name.startswith(CATALOGUE) and part_number(name) in taken_in]
+        paths = [library / name for name in sorted(names)]
+        rows = without(read_rows(paths, tombstones=not first), change.gone, change.rows["id"])
+        tables.insert(0, rows)
+    merged = concat_tables(tables)
+    return merged if len(tables) == 1 and old.manifest is None else merged.sort_by("id")
+
+
+def _merged_vectors(
+    library: Path, old: Generation, change: Change, taken_in: Collection[int], wanted: np.ndarray, dimension: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Vectors of the parts that are taken in, as far as a picture still has them, and the new ones."""
+    import numpy as np
+
+    if old.manifest is not None:
+        for name in sorted(old.manifest.parts):
+            if not name.startswith(VECTORS) or part_number(name) not in taken_in:
+                continue
+            try:
+                # What is wrong with a part must not get a new digest.
+                if digest_file(library / name) != old.manifest.parts[name]:
+                    raise damaged(library, f"its part {name} was changed or cut short")
+                for ids, vectors in read_chunks([library / name], dimension):
+                    still = np.isin(ids, wanted)
+                    yield ids[still], vectors[still]
+            except (OSError, ValueError) as exc:
+                raise damaged(library, f"its part {name} is missing or cannot be read") from exc
+    yield from change.vectors
+
+
+def _vectors_of(paths: Sequence[Path], ids: np.ndarray, dimension: int) -> np.ndarray:
+    """The vectors (k, d) with these ids, ascending."""
+    import numpy as np
+
+    found, vectors = read_vectors(paths, dimension, ids)
+    order = np.argsort(found)
+    assert np.array_equal(found[order], ids)
+    return vectors[order]

@@ -4,43 +4,51 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from .csvfile import METADATA_NAME
 from .errors import SourceMissing
-from .metadata import METADATA_NAME
-from .records import ImageRecord
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+from .formats import PICTURE_SUFFIXES
+from .sidefiles import SIDE_SUFFIXES, side_names
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that counts as a picture, not yet opened."""
 
-    path: Path  # absolute
+    location: str  # its absolute path
     size: int  # bytes
     mtime_ns: int
+
+    @property
+    def path(self) -> Path:
+        """Its absolute path."""
+        return Path(self.location)
 
 
 @dataclass(slots=True)
 class Scan:
     """Everything that a walk met."""
 
-    pictures: list[Found] = field(default_factory=list)  # by path, each once
+    # Path to (size, mtime_ns). Text and plain tuples: a Path each costs ten times as much as the walk.
+    pictures: dict[str, tuple[int, int]] = field(default_factory=dict)
     metadata_files: list[Path] = field(default_factory=list)  # a folder before the folders in it
+    side_files: list[Path] = field(default_factory=list)  # by name; whether they speak of a picture is not known yet
     skipped: list[tuple[Path, str]] = field(default_factory=list)  # pictures by name that are no files, with the reason
     unread_folders: list[tuple[Path, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """A scan against the catalogue, as far as names, sizes and times tell."""
+    """A scan against what a library knows, as far as names, sizes and times tell."""
 
-    unchanged: list[ImageRecord]
+    unchanged: list[str]  # paths
     to_read: list[Found]  # new or changed: only their content tells
-    gone: list[ImageRecord]
+    gone: list[str]
+    unseen: list[str]  # in a folder that could not be listed: not seeing them does not mean that they are gone
+    still_broken: list[Found]  # could not be read the last time, and did not change since
 
 
 def scan(sources: Sequence[Path]) -> Scan:
@@ -52,88 +60,111 @@ def scan(sources: Sequence[Path]) -> Scan:
     Raises:
         SourceMissing: a source is not there, or none of them holds a picture.
     """
-    absolute = [Path(os.path.abspath(source)) for source in sources]  # noqa: PTH100  (resolve() would follow links)
+    absolute = [os.path.abspath(source) for source in sources]  # noqa: PTH100  (resolve() would follow links)
     for source in absolute:
-        if not source.exists():
+        if not os.path.exists(source):  # noqa: PTH110
             raise SourceMissing(f"{source} does not exist", "give a folder of pictures, or a picture")
     result = Scan()
-    pictures: dict[Path, Found] = {}
-    metadata_files: dict[Path, None] = {}
-    for path in _files(absolute, result):
-        if path.name == METADATA_NAME:
-            metadata_files[path] = None
-        elif path.suffix.lower() in PICTURE_SUFFIXES or path in absolute:
-            _take(path, pictures, result)
+    metadata_files: set[str] = set()
+    side_files: set[str] = set()
     for source in absolute:
-        beside = source.parent / METADATA_NAME
-        if source.is_file() and beside.is_file():
-            metadata_files[beside] = None
-    result.pictures = [pictures[path] for path in sorted(pictures)]
-    result.metadata_files = sorted(metadata_files, key=lambda path: (len(path.parts), path))
+        if not os.path.isdir(source):  # noqa: PTH112
+            _take(source, result)
+            beside = os.path.join(os.path.dirname(source), METADATA_NAME)  # noqa: PTH118, PTH120
+            if os.path.isfile(beside):  # noqa: PTH113
+                metadata_files.add(beside)
+            picture = Path(source)
+            side_files.update(str(file) for name in side_names(picture) if (file := picture.with_name(name)).is_file())
+    folders = [source for source in absolute if os.path.isdir(source)]  # noqa: PTH112
+    _walk(folders, result, metadata_files, side_files)
+    result.skipped = list(dict.fromkeys(result.skipped))  # one that is named may lie in a folder that is named too
+    result.metadata_files = sorted(map(Path, metadata_files), key=lambda path: (len(path.parts), path))
+    result.side_files = sorted(map(Path, side_files))
     if not result.pictures:
         raise _no_pictures(absolute, result)
     return result
 
 
-def compare(found: Iterable[Found], records: Iterable[ImageRecord], *, unread_folders: Iterable[Path]) -> Changes:
-    """Tell apart what stayed as it was, what must be read, and what is gone.
+def compare(
+    found: Mapping[str, tuple[int, int]],
+    known: Mapping[str, tuple[int, int]],
+    broken: Mapping[str, tuple[int, int]],
+    *,
+    unread_folders: Iterable[Path],
+) -> Changes:
+    """Tell apart what stayed as it was, what must be read, and what is gone; what must be read by path.
 
-    A picture is unchanged when its path, size and modification time are; pictures in a folder that could not be listed
-    count as unchanged too, because not seeing them does not mean that they are gone.
+    A picture is unchanged when its path, size and modification time are.
+
+    Args:
+        found: the pictures of a scan, path to (size, mtime_ns).
+        known: those of the library.
+        broken: the files that could not be read.
+        unread_folders: of the scan.
     """
-    catalogued = {record.path: record for record in records}
-    unread = set(unread_folders)
-    unchanged: list[ImageRecord] = []
-    to_read: list[Found] = []
-    seen: set[Path] = set()
-    for file in found:
-        seen.add(file.path)
-        record = catalogued.get(file.path)
-        if record and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
-            unchanged.append(record)
+    if found == known:
+        return Changes(list(found), [], [], [], [])
+    unread = tuple(os.path.join(folder, "") for folder in unread_folders)  # noqa: PTH118
+    changes = Changes([], [], [], [], [])
+    for location, stamp in found.items():
+        if known.get(location) == stamp:
+            changes.unchanged.append(location)
+        elif broken.get(location) == stamp:
+            changes.still_broken.append(Found(location, *stamp))
         else:
-            to_read.append(file)
-    gone: list[ImageRecord] = []
-    for record in catalogued.values():
-        if record.path not in seen:
-            (gone if unread.isdisjoint(record.path.parents) else unchanged).append(record)
-    return Changes(unchanged, to_read, gone)
+            changes.to_read.append(Found(location, *stamp))
+    for location in known:
+        if location not in found:
+            (changes.unseen if location.startswith(unread) else changes.gone).append(location)
+    changes.to_read.sort()
+    return changes
 
 
-def _files(sources: Sequence[Path], result: Scan) -> Iterator[Path]:
-    """Every file below the sources; folders that are links wait until the others are walked."""
+def _walk(sources: Sequence[str], result: Scan, metadata_files: set[str], side_files: set[str]) -> None:
+    """Everything below the sources; folders that are links wait until the others are walked."""
     walked: set[tuple[int, int]] = set()
-    linked: list[Path] = []
-    folders: list[Path] = []
-    for source in sources:
-        if source.is_dir():
-            folders.append(source)
-        else:
-            yield source
-    folders.reverse()
+    linked: list[str] = []
+    folders = list(reversed(sources))
     while folders or linked:
         folder = folders.pop() if folders else linked.pop(0)
         try:
-            status = folder.stat()
+            status = os.stat(folder)  # noqa: PTH116
             if (status.st_dev, status.st_ino) in walked:
                 continue
             walked.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                entries = list(listing)
         except OSError as exc:
-            result.unread_folders.append((folder, f"the folder cannot be read: {exc.strerror}"))
+            result.unread_folders.append((Path(folder), f"the folder cannot be read: {exc.strerror}"))
             continue
-        below: list[Path] = []
+        in_text = folder.isascii()
+        below: list[str] = []
+        links: list[str] = []
         for entry in entries:
-            if entry.name.startswith("."):
+            name = entry.name
+            if name[0] == ".":
                 continue
-            if not _is_folder(entry):
-                yield folder / entry.name
-            elif entry.is_symlink():
-                linked.append(folder / entry.name)
-            else:
-                below.append(folder / entry.name)
-        folders.extend(reversed(below))
+            suffix = name[name.rfind(".") :].lower()
+            if suffix in PICTURE_SUFFIXES:
+                # Nearly every entry of a picture folder comes by here: no call more than the two that it needs.
+                try:
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode) and in_text and name.isascii():
+                        result.pictures[entry.path] = status.st_size, status.st_mtime_ns
+                        continue
+                except OSError:
+                    pass
+                if not _is_folder(entry):
+                    _take(entry.path, result)
+                    continue
+            if _is_folder(entry):
+                (links if entry.is_symlink() else below).append(entry.path)
+            elif name == METADATA_NAME:
+                metadata_files.add(entry.path)
+            elif suffix in SIDE_SUFFIXES:
+                side_files.add(entry.path)
+        linked.extend(sorted(links))
+        folders.extend(sorted(below, reverse=True))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -143,25 +174,26 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False  # a link that leads in a circle
 
 
-def _take(path: Path, pictures: dict[Path, Found], result: Scan) -> None:
+def _take(location: str, result: Scan) -> None:
+    """Take a file, or say why not."""
     try:
-        str(path).encode()
-        status = path.stat()
+        location.encode()
+        status = os.stat(location)  # noqa: PTH116
     except UnicodeEncodeError:
-        result.skipped.append((path, "the file name is not valid text"))
+        result.skipped.append((Path(location), "the file name is not valid text"))
         return
     except OSError as exc:
-        reason = "a link that leads nowhere" if path.is_symlink() else exc.strerror or "cannot be read"
-        result.skipped.append((path, reason))
+        reason = "a link that leads nowhere" if os.path.islink(location) else exc.strerror or "cannot be read"  # noqa: PTH114
+        result.skipped.append((Path(location), reason))
         return
-    if not stat.S_ISREG(status.st_mode):
-        result.skipped.append((path, "not an ordinary file"))
-        return
-    pictures[path] = Found(path, status.st_size, status.st_mtime_ns)
+    if stat.S_ISREG(status.st_mode):
+        result.pictures[location] = status.st_size, status.st_mtime_ns
+    else:
+        result.skipped.append((Path(location), "not an ordinary file"))
 
 
-def _no_pictures(sources: Sequence[Path], result: Scan) -> SourceMissing:
-    where = ", ".join(map(str, sources)) or "the list of sources"
+def _no_pictures(sources: Sequence[str], result: Scan) -> SourceMissing:
+    where = ", ".join(sources) or "the list of sources"
     troubles = [*result.unread_folders, *result.skipped]
     if troubles:
         path, reason = troubles[0]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .atomic import write_whole
-from .vectors import parquet_bytes, vector_column, vector_matrix
+from .vector_files import parquet_bytes, vector_column, vector_matrix
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,71 @@ class Encoded:
     hash: str  # SHA-256 of the file's bytes
     width: int  # pixels, upright
     height: int
+    perceptual_hash: str
+    embedded: str  # what the file says of itself, as `metadata.to_json` gives it
     vector: np.ndarray  # (d,) float16, unit length
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is known of a content besides its vector."""
+
+    hash: str
+    width: int
+    height: int
+    perceptual_hash: str
+    embedded: str
+    vector_id: int  # 0 where no generation has its vector yet
+
+
+class Contents:
+    """Contents by hash, numbered as they come: in columns, because a million objects would take the memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, int] = {}
+        self._digests: list[bytes] = []
+        self._widths, self._heights = array("i"), array("i")
+        self._perceptual = array("Q")
+        self._even = bytearray()  # 1 where there is no perceptual hash
+        self._embedded: list[str] = []
+        self.vector_ids = array("q")
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def add(
+        self, digest: str, width: int, height: int, perceptual_hash: str, embedded: str, vector_id: int = 0
+    ) -> None:
+        """Take a content in; one that is known stays as it is."""
+        key = bytes.fromhex(digest)
+        if key in self._rows:
+            return
+        self._rows[key] = len(self._digests)
+        self._digests.append(key)
+        self._widths.append(width)
+        self._heights.append(height)
+        self._perceptual.append(int(perceptual_hash or "0", 16))
+        self._even.append(not perceptual_hash)
+        self._embedded.append(embedded)
+        self.vector_ids.append(vector_id)
+
+    def find(self, digest: str) -> int | None:
+        """The number of the content with this hash."""
+        return self._rows.get(bytes.fromhex(digest))
+
+    def hash(self, number: int) -> str:
+        """The hash of a content."""
+        return self._digests[number].hex()
+
+    def __getitem__(self, number: int) -> Content:
+        return Content(
+            self.hash(number),
+            self._widths[number],
+            self._heights[number],
+            "" if self._even[number] else f"{self._perceptual[number]:016x}",
+            self._embedded[number],
+            self.vector_ids[number],
+        )
 
 
 class Work:
@@ -35,17 +100,21 @@ class Work:
         self._root = library / WORK_NAME
         self._folder = self._root / fingerprint[:_FINGERPRINT_LETTERS]
         self._dimension = dimension
+        self._number = 0
 
-    def load(self) -> dict[str, Encoded]:
-        """What earlier builds finished, by hash; a part that cannot be read is dropped and its work done again."""
-        finished: dict[str, Encoded] = {}
-        for path in sorted(self._folder.glob("*.parquet")):
+    def load(self, contents: Contents) -> None:
+        """Take in what earlier builds finished; a part that cannot be read is dropped and its work done again."""
+        for path in self._paths():
             try:
-                finished.update(self._read(path))
+                table, _ = self._read(path)
             except (OSError, ValueError, KeyError):
                 with suppress(OSError):
                     path.unlink()
-        return finished
+                continue
+            columns = (table[name].to_pylist() for name in ("hash", "width", "height", "perceptual_hash", "embedded"))
+            for row in zip(*columns, strict=True):
+                contents.add(*row)
+            self._number = int(path.name[:6]) + 1
 
     def keep(self, batch: Sequence[Encoded]) -> None:
         """Put a finished batch on the disk.
@@ -60,10 +129,32 @@ class Work:
             "hash": pa.array([item.hash for item in batch]),
             "width": pa.array([item.width for item in batch]),
             "height": pa.array([item.height for item in batch]),
+            "perceptual_hash": pa.array([item.perceptual_hash for item in batch]),
+            "embedded": pa.array([item.embedded for item in batch]),
             "vector": vector_column(np.stack([item.vector for item in batch])),
         }
-        # Named by content: two builds never disagree on a name, and none is overwritten by other work.
-        write_whole(self._folder / f"{batch[0].hash[:32]}.parquet", parquet_bytes(pa.table(columns)))
+        # In the order of the build, which is the order of the vectors' ids; the hash keeps two builds apart.
+        name = f"{self._number:06d}-{batch[0].hash[:32]}.parquet"
+        write_whole(self._folder / name, parquet_bytes(pa.table(columns)))
+        self._number += 1
+
+    def vectors(self, contents: Contents) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The vectors of these contents that have an id, (k,) int64 and (k, d) float16, each once.
+
+        Raises:
+            OSError, ValueError: a part was lost since it was kept.
+        """
+        import numpy as np
+
+        given: set[int] = set()
+        for path in self._paths():
+            table, matrix = self._read(path)
+            numbers = [contents.find(digest) for digest in table["hash"].to_pylist()]
+            ids = [contents.vector_ids[number] if number is not None else 0 for number in numbers]
+            rows = [row for row, vector_id in enumerate(ids) if vector_id and vector_id not in given]
+            kept = np.array([ids[row] for row in rows], np.int64)
+            given.update(kept.tolist())
+            yield kept, matrix[rows]
 
     def clear(self) -> None:
         """Remove all parts, of any encoder."""
@@ -77,11 +168,12 @@ class Work:
         with suppress(OSError):
             self._root.rmdir()
 
-    def _read(self, path: Path) -> dict[str, Encoded]:
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]" * 6 + "-*.parquet"))
+
+    def _read(self, path: Path) -> tuple[Any, np.ndarray]:
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path)
-        matrix = vector_matrix(table["vector"], self._dimension)
-        hashes, widths, heights = (table[name].to_pylist() for name in ("hash", "width", "height"))
-        rows = zip(hashes, widths, heights, matrix, strict=True)
-        return {digest: Encoded(digest, width, height, vector) for digest, width, height, vector in rows}
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        return table, vector_matrix(table["vector"], self._dimension)

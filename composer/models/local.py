@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...index.decode import decode
+from ...index.decode import ANY_SIZE, decode
+from ...index.errors import PictureUnreadable
 from ..protocols import Message, Picture, Sampling
 
 if TYPE_CHECKING:
@@ -106,7 +107,11 @@ class LocalModel:
     def _part(self, part: str | Picture) -> dict[str, Any]:
         if isinstance(part, str):
             return {"type": "text", "text": self._harmless(part)}
-        return {"type": "image", "image": _decoded(part.path, part.path.stat().st_mtime_ns)}
+        try:
+            mtime_ns = part.path.stat().st_mtime_ns
+        except OSError as exc:
+            raise PictureUnreadable(str(part.path), exc.strerror or "the file is not there") from exc
+        return {"type": "image", "image": _decoded(part.path, mtime_ns)}
 
     def _harmless(self, text: str) -> str:
         """The text with the model's own control tokens broken up, so that words from outside cannot open a turn."""
@@ -118,7 +123,7 @@ class LocalModel:
 @lru_cache(KEPT_PICTURES)
 def _decoded(path: Path, mtime_ns: int) -> Any:
     """A picture at the size that models read; another time of change is another picture."""
-    image = decode(path, target_px=MAX_SIDE_PX)
+    image = decode(path, target_px=MAX_SIDE_PX, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
     image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
     return image
 

@@ -276,3 +276,25 @@ def test_render_without_its_pictures_is_refused(limner: Limner, library: Path, t
         assert result.exit_code == 1
         assert "red.png" in result.stderr
     assert not (tmp_path / "site").exists()
+
+
+def test_compose_where_keeps_to_the_condition(limner: Limner, library: Path, tmp_path: Path) -> None:
+    options = ("--library", library, "--out", tmp_path / "out", "--where", "title <> 'red'")
+    limner("compose", "Of red and blue", *options)
+
+    article = json.loads((tmp_path / "out" / "article.json").read_text())
+    candidates = [Path(c["path"]).stem for block in article["blocks"] for c in block.get("candidates", ())]
+    assert article["brief"]["where"] == "title <> 'red'"
+    assert candidates and "red" not in candidates
+    other = limner("compose", "Of red and blue", "--library", library, "--out", tmp_path / "out", "--resume")
+    assert "other brief" in other.stderr
+
+
+def test_illustrate_refuses_a_condition_before_it_begins(limner: Limner, library: Path, tmp_path: Path) -> None:
+    (tmp_path / "draft.md").write_text("Everything was red that day.\n")
+    options = ("--library", library, "--out", tmp_path / "out", "--where", "getenv('HOME') = 'x'")
+    result = limner("illustrate", tmp_path / "draft.md", *options)
+
+    assert result.exit_code == 1
+    assert "a condition cannot call getenv" in result.stderr
+    assert not (tmp_path / "out").exists()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from ..colours import Paint
+from ..sentences import TopicSentences
 from .conftest import Limner
 from .fakes import ColourEncoder, colour_wiring
 
@@ -201,3 +203,107 @@ def test_usage_error_is_one_line_and_exit_2(limner: Limner, args: tuple[str, ...
     assert error.startswith("error: ")
     assert complaint in error
     assert "--help" in hint
+
+
+def test_build_and_update_hold_to_the_limits_asked_for(
+    limner: Limner, colour_folder: Path, tmp_path: Path, paint: Paint
+) -> None:
+    paint(colour_folder / "large.png", "red", size=(50, 50))
+    (colour_folder / "long.bmp").write_bytes((colour_folder / "red.png").read_bytes() + b"\0" * 9000)
+    options = ("--library", tmp_path / "library", "--json")
+    limits = ("--max-pixels", 2499, "--max-bytes", 9000)
+
+    built = json.loads(limner("index", "build", colour_folder, *options, *limits).stdout)
+    again = json.loads(limner("index", "update", *options, *limits).stdout)
+    lifted = json.loads(limner("index", "update", *options).stdout)
+
+    reasons = {Path(entry["path"]).name: entry["reason"] for entry in built["skipped"]}
+    assert reasons["large.png"] == "50 x 50 pixels, above the limit of 2,499 pixels"
+    assert reasons["long.bmp"].endswith("bytes, above the limit of 9,000")
+    assert (built["indexed"], again["skipped"], lifted["indexed"]) == (8, built["skipped"], 2)
+
+
+def test_search_json_has_what_is_said_of_a_picture(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    tree = {"licence_url": "https://creativecommons.org/licenses/by/4.0/", "taken_at": "1931-05-01 12:30"}
+    (colour_folder / "red.json").write_text(json.dumps(tree | {"latitude": -33.5, "longitude": 151}))
+    limner("index", "build", colour_folder, "--library", tmp_path / "library")
+
+    red, other = json.loads(
+        limner("index", "search", "red", "--library", tmp_path / "library", "-m", 2, "--json").stdout
+    )
+
+    assert (red["licence"], red["licence_url"]) == ("CC BY 4.0", "https://creativecommons.org/licenses/by/4.0/")
+    assert (red["taken_at"], red["latitude"], red["longitude"]) == ("1931-05-01T12:30:00", -33.5, 151)
+    assert (other["taken_at"], other["latitude"], other["described_by"], other["described"]) == (None, None, "", [])
+
+
+def test_search_where_keeps_to_the_condition(limner: Limner, library: Path) -> None:
+    options = ("--library", library, "-m", 3, "--where", "title in ('blue', 'cyan')")
+    result = limner("index", "search", "red", *options)
+
+    assert [Path(line.split("\t")[1]).stem for line in result.stdout.splitlines()] == ["blue", "cyan"]
+    assert "the condition leaves 2 pictures, fewer than 3" in result.stderr
+
+
+def test_search_where_names_an_unknown_column_and_those_that_there_are(limner: Limner, library: Path) -> None:
+    result = limner("index", "search", "red", "--library", library, "--where", "lisence = 'CC0'")
+
+    assert result.exit_code == 1
+    error, hint = result.stderr.splitlines()
+    assert error == "error: no column is called lisence"
+    assert "the columns are id, path" in hint
+
+
+def test_search_explain_shows_shares_that_sum_to_the_score(limner: Limner, library: Path) -> None:
+    lines = limner("index", "search", "red", "--library", library, "-m", 2, "--explain").stdout.splitlines()
+    tree = json.loads(limner("index", "search", "red", "--library", library, "--explain", "--json").stdout)
+
+    assert lines[0].split("\t") == ["score", "picture", "words", "path", "caption"]
+    score, picture, words = map(float, lines[1].split("\t")[:3])
+    assert score == pytest.approx(picture + words, abs=0.002)
+    assert sum(tree[0]["shares"].values()) == pytest.approx(tree[0]["score"], abs=1e-5)
+
+
+def test_search_html_is_one_page_with_escaped_text(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
+    hostile = '<script>alert(1)</script> & "friends"'
+    (colour_folder / "limner-metadata.csv").write_text(
+        'file,caption,creator\nred.png,"' + hostile.replace('"', '""') + '",Ann\n'
+    )
+    limner("index", "build", colour_folder, "--library", tmp_path / "library")
+    (colour_folder / "blue.png").unlink()
+    page = tmp_path / "found.html"
+
+    result = limner("index", "search", "red <b>", "--library", tmp_path / "library", "--html", page)
+
+    assert result.exit_code == 0, result.stderr
+    html = page.read_text(encoding="utf-8")
+    assert str(page) in result.stderr
+    assert html.count("data:image/webp;base64,") == 7
+    assert html.count("The file cannot be read") == 1
+    assert "<script" not in html and "red <b>" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "prefers-color-scheme: dark" in html
+    assert not re.findall(r'(?:src|href)="(?!data:)', html)
+    assert re.findall(r"(?<=<span class=\"score\">)-?\d\.\d{3}", html)
+    assert html.count("<meter") == 16
+
+
+def test_build_with_sentences_is_kept_by_update_and_dropped_by_none(
+    limner: Limner, colour_folder: Path, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def encoder(name: str, device: str) -> TopicSentences:
+        asked.append(name)
+        return TopicSentences()
+
+    wiring = colour_wiring(sentence_encoder=encoder)
+    options = ("--library", tmp_path / "library")
+    limner("index", "build", colour_folder, *options, "--sentences", "topics", wiring=wiring)
+    assert list((tmp_path / "library").glob("sentences-*"))
+    limner("index", "update", *options, wiring=wiring)
+    limner("index", "build", colour_folder, *options, wiring=wiring)
+    assert asked == ["topics"] * 3
+    assert list((tmp_path / "library").glob("sentences-*"))
+    limner("index", "build", colour_folder, *options, "--sentences", "none", wiring=wiring)
+    assert not list((tmp_path / "library").glob("sentences-*"))

@@ -61,6 +61,14 @@ def test_to_json_has_the_promised_shape() -> None:
     assert empty.keys() == {"kind", "caption", "outcome", "confidence", "candidates", "note"}
 
 
+def test_licence_url_stands_where_there_is_one_and_is_checked() -> None:
+    url = "https://creativecommons.org/licenses/by/4.0/"
+    with_url = replace(an_article(), blocks=(replace(a_figure(), licence_url=url),))
+    assert from_json(to_json(with_url)) == with_url
+    with pytest.raises(ArticleInvalid, match="licence_url"):
+        from_json(to_json(with_url).replace(url, "javascript:alert(1)"))
+
+
 def test_to_json_rounds_numbers() -> None:
     figure = replace(a_figure(), confidence=1 / 3)
     text = to_json(replace(an_article(), blocks=(figure, replace(figure, confidence=-0.0))))

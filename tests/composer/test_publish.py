@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from limner.composer.publish import IMAGE_PATH, name_for, publish_images
 from limner.index.errors import PictureUnreadable, WriteFailed
 from PIL import Image
 
+from ..index.files import dng, heic
 from .articles import HOSTILE
 
 
@@ -84,6 +86,20 @@ def test_publish_images_turns_pictures_upright(tmp_path: Path) -> None:
         assert not image.getexif()
         top, bottom = image.getpixel((10, 5)), image.getpixel((10, 35))
     assert top == pytest.approx((254, 0, 0), abs=8) and bottom == pytest.approx((0, 0, 254), abs=8)
+
+
+def test_publish_images_makes_heic_and_raw_into_jpeg(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    preview = BytesIO()
+    Image.new("RGB", (40, 30), "red").save(preview, "JPEG")
+    (tmp_path / "a.heic").write_bytes(heic(Image.new("RGB", (40, 30), "red")))
+    (tmp_path / "a.dng").write_bytes(dng(preview.getvalue(), orientation=6))
+    published = publish_images([(tmp_path / "a.heic", "One"), (tmp_path / "a.dng", "Two")], tmp_path / "out")
+    assert [(p.image, p.width, p.height) for p in published] == [("images/one.jpg", 40, 30), ("images/two.jpg", 30, 40)]
+    for one in published:
+        with Image.open(tmp_path / "out" / one.image) as image:
+            assert (image.format, image.size) == ("JPEG", (one.width, one.height))
+            assert image.getpixel((5, 5)) == pytest.approx((254, 0, 0), abs=8)
 
 
 def test_publish_images_gives_the_same_names_again(tmp_path: Path) -> None:

@@ -125,6 +125,27 @@ def test_markdown_shows_caption_and_credit() -> None:
     assert to_markdown(article).endswith("(images/picture-3.png)  \n*A \\*cat\\* · J. Roe, CC0*\n\n")
 
 
+LICENCE = "https://creativecommons.org/licenses/by/4.0/deed.en?a=1&b=(2)"
+
+
+def test_credit_leads_to_the_licence() -> None:
+    figure = replace(a_figure(3, caption="A cat", credit="J. *Roe*"), licence_url=LICENCE)
+    article = Article("", Brief(""), {}, (Block("paragraph", "Text."), figure))
+    assert to_markdown(article).endswith(f"\n*A cat · [J. \\*Roe\\*](<{LICENCE}>)*\n\n")
+    link = f'<a rel="license" href="{LICENCE.replace("&", "&amp;")}">J. *Roe*</a>'
+    assert link in to_html(article)
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://a.b/><script>", "https://a.b/>) [x](y", "//a.b", "x\ny"]
+)
+def test_credit_leads_nowhere_else(url: str) -> None:
+    figure = replace(a_figure(3, credit="J. Roe"), licence_url=url)
+    article = Article("", Brief(""), {}, (Block("paragraph", "Text."), figure))
+    assert url not in to_markdown(article)
+    assert "<a " not in to_html(article)
+
+
 class Page(HTMLParser):
     """A page as its start tags and its texts; `unknown` holds what our templates never write."""
 

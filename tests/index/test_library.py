@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -11,11 +12,19 @@ import numpy as np
 import pytest
 from limner.index import library as library_module
 from limner.index.build import build, update
-from limner.index.errors import EncoderMismatch, EncoderUnknown, LibraryDamaged, LibraryMissing, PictureUnreadable
+from limner.index.errors import (
+    EncoderMismatch,
+    EncoderUnknown,
+    FilterInvalid,
+    LibraryDamaged,
+    LibraryMissing,
+    PictureUnreadable,
+)
 from limner.index.library import Library
 from PIL import Image
 
 from ..colours import COLOURS, ColourEncoder, Paint
+from ..sentences import TopicSentences
 
 
 def test_search_is_ordered_by_score(colour_library: Library) -> None:
@@ -79,7 +88,9 @@ def test_open_names_missing_library(tmp_path: Path) -> None:
             Library.open(folder)
 
 
-@pytest.mark.parametrize("part", ["catalogue/000001.parquet", "vectors/000001-0000.parquet", "index-000001.faiss"])
+@pytest.mark.parametrize(
+    "part", ["catalogue/000001.parquet", "vectors/000001-0000.parquet", "index-000001.faiss", "words-000001.parquet"]
+)
 @pytest.mark.parametrize("harm", ["gone", "cut", "changed"])
 def test_open_names_damaged_part(colour_library: Library, part: str, harm: str) -> None:
     path = colour_library.folder / part
@@ -200,3 +211,92 @@ def test_import_of_library_loads_nothing_heavy() -> None:
     code = "import sys, limner.index.library; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "open_clip", "faiss", "duckdb", "pyarrow", "numpy", "PIL"} & set(loaded)
+
+
+def test_search_finds_what_is_said(colour_folder: Path, tmp_path: Path) -> None:
+    (colour_folder / "limner-metadata.csv").write_text("file,caption\ncyan.png,A lighthouse at dusk\n")
+    build([colour_folder], tmp_path / "library", encoder=ColourEncoder())
+    library = Library.open(tmp_path / "library", encoder=ColourEncoder())
+
+    best = library.search("lighthouses", 8)[0]
+
+    assert best.image.title == "cyan"
+    assert dict(best.shares)["words"] > 0.4
+    assert sum(share for _, share in best.shares) == pytest.approx(best.score, abs=1e-6)
+
+
+def test_search_asks_words_for_the_context_and_vectors_for_the_text(colour_library: Library) -> None:
+    hits = colour_library.search("red", 2, context=["The yellow one.", "Nothing else."])
+    assert [hit.image.title for hit in hits] == ["red", "yellow"]
+    plain = {hit.image.title: dict(hit.shares) for hit in colour_library.search("red", 8)}
+    assert dict(hits[1].shares)["picture"] == plain["yellow"]["picture"]
+
+
+def test_pictures_without_words_keep_the_order_of_their_vectors(colour_folder: Path, tmp_path: Path) -> None:
+    for number, path in enumerate(sorted(colour_folder.iterdir())):
+        path.rename(path.with_name(f"{number}.png"))
+    (colour_folder / "limner-metadata.csv").write_text("file,caption\n1.png,A boat\n2.png,A red house\n")
+    build([colour_folder], tmp_path / "library", encoder=ColourEncoder())
+    library = Library.open(tmp_path / "library", encoder=ColourEncoder())
+
+    hits = library.search("red", 8)
+
+    cosines = dict(library._index.search(ColourEncoder().encode_texts(["red"])[0], 8))
+    ids = [hit.image.id for hit in hits]
+    boat, red_house = 2, 3
+    without = [cosines[i] for i in ids if i not in (boat, red_house)]
+    assert without == pytest.approx(sorted(without, reverse=True), abs=1e-5)
+    # Words speak for the red house alone: the boat, said to be something else, overtakes nobody.
+    assert all(cosines[i] > cosines[boat] - 1e-5 for i in ids[: ids.index(boat)] if i != red_house)
+    assert any(cosines[i] > cosines[red_house] + 0.1 for i in ids[ids.index(red_house) :])
+
+
+def test_where_comes_before_the_best_are_taken(colour_library: Library) -> None:
+    filtered = colour_library.where("title in ('cyan', 'blue', 'black')")
+    hits = filtered.search("red", 3)
+    assert len(filtered) == 3
+    assert [hit.image.title for hit in hits] == ["black", "blue", "cyan"]
+    assert [hit.image.title for hit in filtered.search("red", 9, exclude=[hits[0].image.id])] == ["blue", "cyan"]
+    assert colour_library.where("false").search("red", 3) == []
+    with pytest.raises(FilterInvalid):
+        colour_library.where("colour = 'red'")
+
+
+def test_sentences_are_searched_by_meaning(colour_folder: Path, tmp_path: Path) -> None:
+    encoder, sentences = ColourEncoder(), TopicSentences()
+    (colour_folder / "limner-metadata.csv").write_text("file,caption\ncyan.png,A hound\nblue.png,Soup\nred.png,Waves\n")
+    build([colour_folder], tmp_path / "library", encoder=encoder, sentences=sentences)
+    library = Library.open(tmp_path / "library", encoder=encoder, sentences=sentences)
+
+    best = library.search("a canine", 1)[0]
+
+    assert best.image.title == "cyan"
+    assert dict(best.shares)["sentences"] > 0
+    with pytest.raises(EncoderMismatch, match="sentence vectors"):
+        Library.open(tmp_path / "library", encoder=encoder, sentences=TopicSentences("ab" * 32))
+
+
+def test_library_of_an_older_limner_is_searched_by_words_too(colour_library: Library) -> None:
+    path = colour_library.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["strange"]
+    manifest["parts"] = {name: digest for name, digest in manifest["parts"].items() if not name.startswith("words")}
+    path.write_text(json.dumps(manifest))
+
+    library = Library.open(colour_library.folder, encoder=ColourEncoder())
+
+    assert dict(library.search("red", 1)[0].shares) == {"picture": 0.5, "words": 0.5}
+    update(colour_library.folder, encoder=ColourEncoder())
+    assert any(name.startswith("words-") for name in json.loads(path.read_text())["parts"])
+
+
+def test_library_that_is_strange_to_its_encoder_leans_on_words(colour_library: Library) -> None:
+    path = colour_library.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"strange": 0.0', '"strange": 0.8'))
+
+    library = Library.open(colour_library.folder, encoder=ColourEncoder())
+
+    assert colour_library.caution is None
+    assert library.caution is not None and "80%" in library.caution
+    shares = dict(library.search("red", 1)[0].shares)
+    assert shares["words"] > 5 * shares["picture"] > 0

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 from limner.index.errors import SourceMissing
-from limner.index.records import ImageRecord
-from limner.index.scan import Found, compare, scan
+from limner.index.scan import Scan, compare, scan
 
 
 def _touch(path: Path, data: bytes = b"x") -> Path:
@@ -17,8 +16,8 @@ def _touch(path: Path, data: bytes = b"x") -> Path:
     return path
 
 
-def _record(number: int, path: str, *, size: int = 1, mtime_ns: int = 1) -> ImageRecord:
-    return ImageRecord(number, Path(path), size, mtime_ns, f"hash{number}", 10, 10)
+def _paths(result: Scan) -> list[Path]:
+    return sorted(map(Path, result.pictures))
 
 
 def test_scan_finds_pictures_below_folders_in_order(tmp_path: Path) -> None:
@@ -26,7 +25,7 @@ def test_scan_finds_pictures_below_folders_in_order(tmp_path: Path) -> None:
     for name in names:
         _touch(tmp_path / name)
     _touch(tmp_path / "notes.txt")
-    assert [found.path for found in scan([tmp_path]).pictures] == sorted(tmp_path / name for name in names)
+    assert _paths(scan([tmp_path])) == sorted(tmp_path / name for name in names)
 
 
 def test_scan_passes_over_hidden_files_and_folders(tmp_path: Path) -> None:
@@ -34,14 +33,14 @@ def test_scan_passes_over_hidden_files_and_folders(tmp_path: Path) -> None:
     _touch(tmp_path / "._seen.jpg")
     _touch(tmp_path / ".trash" / "old.jpg")
     result = scan([tmp_path])
-    assert [found.path.name for found in result.pictures] == ["seen.jpg"]
+    assert [path.name for path in _paths(result)] == ["seen.jpg"]
     assert not result.skipped
 
 
 def test_scan_takes_named_file_whatever_its_suffix(tmp_path: Path) -> None:
     path = _touch(tmp_path / "scan.001")
     _touch(tmp_path / "other.jpg")
-    assert [found.path for found in scan([path]).pictures] == [path]
+    assert _paths(scan([path])) == [path]
 
 
 def test_scan_survives_link_loop_and_prefers_real_paths(tmp_path: Path) -> None:
@@ -50,7 +49,7 @@ def test_scan_survives_link_loop_and_prefers_real_paths(tmp_path: Path) -> None:
     (tmp_path / "z" / "up").symlink_to(tmp_path)
     (tmp_path / "z" / "circle.png").symlink_to(tmp_path / "z" / "circle.png")
     result = scan([tmp_path])
-    assert [found.path for found in result.pictures] == [tmp_path / "z" / "1.png"]
+    assert _paths(result) == [tmp_path / "z" / "1.png"]
     assert [path.name for path, _ in result.skipped] == ["circle.png"]
 
 
@@ -112,16 +111,25 @@ def test_scan_refuses_folder_without_pictures(tmp_path: Path) -> None:
 
 
 def test_compare_tells_unchanged_changed_new_and_gone_apart() -> None:
-    records = [_record(1, "/p/same.png"), _record(2, "/p/touched.png"), _record(3, "/p/gone.png")]
-    found = [Found(Path("/p/same.png"), 1, 1), Found(Path("/p/touched.png"), 1, 2), Found(Path("/p/new.png"), 1, 1)]
-    changes = compare(found, records, unread_folders=[])
-    assert [record.id for record in changes.unchanged] == [1]
-    assert [file.path.name for file in changes.to_read] == ["touched.png", "new.png"]
-    assert [record.id for record in changes.gone] == [3]
+    known = {"/p/same.png": (1, 1), "/p/touched.png": (1, 1), "/p/gone.png": (1, 1)}
+    found = {"/p/touched.png": (1, 2), "/p/same.png": (1, 1), "/p/new.png": (1, 1)}
+    changes = compare(found, known, {}, unread_folders=[])
+    assert changes.unchanged == ["/p/same.png"]
+    assert [file.path.name for file in changes.to_read] == ["new.png", "touched.png"]
+    assert changes.gone == ["/p/gone.png"]
 
 
 def test_compare_keeps_what_lies_in_unread_folder() -> None:
-    records = [_record(1, "/p/closed/deep/1.png"), _record(2, "/p/2.png")]
-    changes = compare([], records, unread_folders=[Path("/p/closed")])
-    assert [record.id for record in changes.unchanged] == [1]
-    assert [record.id for record in changes.gone] == [2]
+    known = {"/p/closed/deep/1.png": (1, 1), "/p/closed-not.png": (1, 1), "/p/2.png": (1, 1)}
+    changes = compare({}, known, {}, unread_folders=[Path("/p/closed")])
+    assert changes.unseen == ["/p/closed/deep/1.png"]
+    assert changes.gone == ["/p/closed-not.png", "/p/2.png"]
+
+
+def test_compare_reads_a_broken_file_again_when_it_changed() -> None:
+    broken = {"/p/still.png": (1, 1), "/p/grown.png": (1, 1), "/p/gone.png": (1, 1)}
+    found = {"/p/still.png": (1, 1), "/p/grown.png": (2, 1)}
+    changes = compare(found, {}, broken, unread_folders=[])
+    assert [file.location for file in changes.still_broken] == ["/p/still.png"]
+    assert [file.location for file in changes.to_read] == ["/p/grown.png"]
+    assert changes.gone == []

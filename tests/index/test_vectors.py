@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limner.index import vectors as vectors_module
-from limner.index.vectors import build_index, read_index, read_vectors, vector_tables
+from limner.index import vector_files
+from limner.index.atomic import digest_file, whole_file
+from limner.index.vector_files import read_vectors, write_vectors
+from limner.index.vectors import VectorIndex, build_index, read_index
 
 
 def _unit(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -57,27 +59,66 @@ def test_search_gives_nothing_for_nothing() -> None:
     assert build_index(np.arange(3), rows).search(query, 5, exclude={0, 1, 2, 99}) == []
 
 
-def test_index_gives_same_bytes_from_its_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vectors_module, "ROWS_PER_FILE", 7)
+def _bytes(index: VectorIndex, path: Path) -> bytes:
+    with whole_file(path) as file:
+        index.write(file)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 8, 20])
+def test_index_gives_same_bytes_from_its_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(vector_files, "ROWS_PER_FILE", 8)
+    monkeypatch.setattr(vector_files, "ROWS_AT_A_TIME", 4)
     ids, rows = np.arange(5, 25), _unit(20, 8)
-    paths = [tmp_path / f"{number}.parquet" for number in range(3)]
-    for path, data in zip(paths, vector_tables(ids, rows), strict=True):
-        path.write_bytes(data)
+    chunks = ((ids[start : start + chunk], rows[start : start + chunk]) for start in range(0, 20, chunk))
+    written = list(write_vectors(tmp_path, "v", chunks, 8))
+    assert [name for name, _, _ in written] == ["v-0000.parquet", "v-0001.parquet", "v-0002.parquet"]
+    paths = [tmp_path / name for name, _, _ in written]
+    assert [digest_file(path) for path in paths] == [digest for _, digest, _ in written]
+    assert [path.stat().st_size for path in paths] == [size for _, _, size in written]
     read_ids, read_rows = read_vectors(paths, 8)
     assert read_rows.dtype == np.float16
     assert np.array_equal(read_ids, ids)
     assert np.array_equal(read_rows, rows)
-    assert build_index(read_ids, read_rows).to_bytes() == build_index(ids, rows).to_bytes()
+    some_ids, some_rows = read_vectors(paths, 8, np.array([7, 20, 99]))
+    assert some_ids.tolist() == [7, 20]
+    assert np.array_equal(some_rows, rows[[2, 15]])
+    index, again = build_index(ids, rows), build_index(read_ids, read_rows)
+    assert _bytes(index, tmp_path / "a") == _bytes(again, tmp_path / "b")
 
 
 @pytest.mark.parametrize("float32_up_to", [0, 10_000], ids=["float16", "float32"])
 def test_index_comes_back_from_its_file(tmp_path: Path, float32_up_to: int) -> None:
     ids, rows = np.arange(5, 25), _unit(20, 8)
-    (tmp_path / "a.faiss").write_bytes(build_index(ids, rows, float32_up_to=float32_up_to).to_bytes())
+    _bytes(build_index(ids, rows, float32_up_to=float32_up_to), tmp_path / "a.faiss")
     index = read_index(tmp_path / "a.faiss")
     back_ids, back_rows = index.vectors()
     assert np.array_equal(back_ids, ids)
     assert np.array_equal(back_rows, rows.astype(np.float32))
+
+
+@pytest.mark.parametrize("float32_up_to", [0, 10_000], ids=["float16", "float32"])
+def test_index_changed_in_place_finds_what_sorting_finds(float32_up_to: int) -> None:
+    rng = np.random.default_rng(4)
+    rows = _unit(900, 16)
+    index = build_index(np.arange(600), rows[:600], float32_up_to=float32_up_to)
+    index.add(np.arange(600, 900), rows[600:])
+    # Some vectors have no picture any more, others have several.
+    image_ids = np.sort(rng.choice(10**6, 1000, replace=False))
+    vector_ids = rng.choice(rng.choice(900, 500, replace=False), 1000)
+    index = index.of_pictures(image_ids, vector_ids)
+    exclude = set(rng.choice(image_ids, 300, replace=False).tolist())
+    assert len(index) == 1000
+    assert np.array_equal(index.vectors()[1], rows[vector_ids].astype(np.float32))
+    for query in _unit(10, 16, seed=5).astype(np.float32):
+        for m in (1, 10, 400, 5000):
+            found = [image_id for image_id, _ in index.search(query, m, exclude=exclude)]
+            assert found == _by_sorting(image_ids, rows[vector_ids], query, m, exclude)
+
+
+def test_index_refuses_pictures_without_vector() -> None:
+    with pytest.raises(ValueError, match="no vector"):
+        build_index(np.arange(3), _unit(3, 8)).of_pictures(np.array([1, 2]), np.array([2, 3]))
 
 
 def test_read_index_refuses_other_bytes(tmp_path: Path) -> None:
@@ -87,6 +128,6 @@ def test_read_index_refuses_other_bytes(tmp_path: Path) -> None:
 
 
 def test_read_vectors_refuses_other_dimension(tmp_path: Path) -> None:
-    (tmp_path / "a.parquet").write_bytes(next(iter(vector_tables(np.arange(3), _unit(3, 8)))))
+    [(name, _, _)] = write_vectors(tmp_path, "v", [(np.arange(3), _unit(3, 8))], 8)
     with pytest.raises(ValueError, match="9 dimensions"):
-        read_vectors([tmp_path / "a.parquet"], 9)
+        read_vectors([tmp_path / name], 9)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from limner.index.metadata import COLUMNS, METADATA_NAME
+from limner.index.csvfile import METADATA_NAME
 from PIL import Image
 
 from ..pictures import extras_for
@@ -166,7 +166,7 @@ def write_library(pictures: Sequence[Picture], folder: Path) -> int:
                 (folder / row["file"]).unlink(missing_ok=True)
     size = sum(write_picture(picture, folder).stat().st_size for picture in pictures)
     with metadata.open("w", newline="", encoding="utf-8") as file:
-        rows: csv.DictWriter[str] = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        rows: csv.DictWriter[str] = csv.DictWriter(file, list(row_for(pictures[0])), lineterminator="\n")
         rows.writeheader()
         rows.writerows(row_for(picture) for picture in sorted(pictures, key=lambda picture: picture.file))
     return size + metadata.stat().st_size

@@ -1,0 +1,81 @@
+"""`limner index describe`: a model writes the alt texts and captions that nobody wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import options, terminal
+from .wiring import library_folder, wiring_of, within_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..index.describe import DescribeSummary
+
+
+def describe(
+    ctx: typer.Context,
+    library: options.Library = None,
+    model: options.Model = None,
+    device: options.Device = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            callback=options.from_one,
+            help="Describe N pictures at most, and the others another time.",
+            show_default=False,
+        ),
+    ] = None,
+    anyway: options.Anyway = False,
+    as_json: options.Json = False,
+) -> None:
+    """Let a model write the alt texts and captions that are missing; people's words stay as they are."""
+    from .settings import load_settings
+
+    settings = load_settings({"library": library, "model": model, "device": device})
+    folder = library_folder(settings.library)
+    from ..composer.describe import describe
+    from ..index.describe import describe_library
+    from .progress import Bar
+
+    wiring = wiring_of(ctx)
+    opened = wiring.library(folder, settings.device)
+    within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=terminal.note)
+    loaded = wiring.model(settings.model, settings.device)
+    with Bar("Describing") as bar:
+        summary = describe_library(
+            folder,
+            model=loaded.name,
+            say=lambda path: describe(path, loaded),
+            limit=limit,
+            sentences=opened.sentence_encoder,
+            progress=bar,
+        )
+    _show(folder, loaded.name, summary, as_json=as_json)
+
+
+def _show(library: Path, model: str, summary: DescribeSummary, *, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json(
+            {
+                "library": library.absolute(),
+                "model": model,
+                "described": summary.described,
+                "left": summary.left,
+                "skipped": [{"path": path, "reason": reason} for path, reason in summary.skipped],
+            }
+        )
+        return
+    console = terminal.out()
+    if console.is_terminal:
+        console.print("✓ ", style="green", end="")
+    console.print(f"{terminal.clean(library.absolute())}: words by {terminal.clean(model)}")
+    console.print(f"  described  {summary.described}")
+    console.print(f"  left       {summary.left}")
+    console.print(f"  skipped    {len(summary.skipped)}")
+    for path, reason in summary.skipped:
+        console.print(f"    {terminal.clean(path)}: {terminal.clean(reason)}")

@@ -1,0 +1,93 @@
+"""`limner index duplicates`, `verify` and `compact`: what a library needs now and then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options, terminal
+from .wiring import library_folder, wiring_of
+
+_SHOWN_FAULTS = 20
+
+
+def duplicates(ctx: typer.Context, library: options.Library = None, as_json: options.Json = False) -> None:
+    """Show the groups of pictures that are the same one again; an article uses one of a group."""
+    from .settings import load_settings
+
+    settings = load_settings({"library": library})
+    groups = wiring_of(ctx).library(library_folder(settings.library), settings.device).groups()
+    if as_json:
+        terminal.print_json(
+            [
+                [{"id": image.id, "path": image.path, "exact": image.hash == group[0].hash} for image in group]
+                for group in groups
+            ]
+        )
+        return
+    for number, group in enumerate(groups):
+        if number:
+            typer.echo()
+        for image in group:
+            typer.echo(terminal.clean(image.path))
+    extra = sum(map(len, groups)) - len(groups)
+    terminal.note(f"{len(groups)} groups; {extra} pictures are one of the others again")
+
+
+def verify(
+    library: options.Library = None,
+    files: Annotated[bool, typer.Option("--files", help="Look at each picture's file too.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Make anew what other parts of the library hold: its index.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Check every part of a library, and say what is wrong and which command mends it."""
+    from ..index.verify import repair as mend
+    from ..index.verify import verify as check
+    from .settings import load_settings
+
+    folder = library_folder(load_settings({"library": library}).library)
+    if repair:
+        mend(folder)
+    faults = check(folder, files=files)
+    if as_json:
+        terminal.print_json(
+            {
+                "library": folder.absolute(),
+                "whole": not faults,
+                "faults": [{"part": fault.part, "what": fault.what, "fix": fault.fix} for fault in faults],
+            }
+        )
+    else:
+        _show(folder, [(fault.part, fault.what) for fault in faults], list(dict.fromkeys(f.fix for f in faults)))
+    if faults:
+        raise typer.Exit(1)
+
+
+def compact(library: options.Library = None, as_json: options.Json = False) -> None:
+    """Write a library anew without what is gone from it; builds do so by themselves when it pays."""
+    from ..index.build import compact as rewrite
+    from .settings import load_settings
+
+    folder = library_folder(load_settings({"library": library}).library)
+    freed = rewrite(folder)
+    if as_json:
+        terminal.print_json({"library": folder.absolute(), "freed_bytes": freed})
+    else:
+        terminal.out().print(f"{terminal.clean(folder.absolute())}: {freed / 1e6:.1f} MB freed")
+
+
+def _show(folder: Path, faults: list[tuple[str, str]], fixes: list[str]) -> None:
+    console = terminal.out()
+    if not faults:
+        console.print(f"{terminal.clean(folder.absolute())}: whole")
+        return
+    for part, what in faults[:_SHOWN_FAULTS]:
+        console.print(f"{terminal.clean(part)}: {terminal.clean(what)}")
+    if len(faults) > _SHOWN_FAULTS:
+        console.print(f"and {len(faults) - _SHOWN_FAULTS} more")
+    for fix in fixes:
+        terminal.note(f"to mend it: {fix}")

@@ -1,0 +1,64 @@
+"""All that is said of a scan's pictures, and which of it counts.
+
+The order, the first that says something: the nearest `limner-metadata.csv`, those further out, `NAME.json`, `NAME.xmp`,
+the file itself (XMP, IPTC, EXIF); for alt text and caption a model's words; for the title the words of the file name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from .csvfile import read_metadata
+from .descriptions import fill, read_descriptions
+from .metadata import Metadata, from_json, merge, title_from_name
+from .records import ImageRecord
+from .scan import Scan
+from .sidefiles import read_side_files
+
+_RULES = "1"  # another one has all pictures described anew
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said beside the pictures; the pictures' own words stand in their records."""
+
+    before: dict[Path, Metadata]  # counts before what the picture says itself
+    after: dict[Path, Metadata]
+    descriptions: dict[str, tuple[str, str]]  # content hash to a model's name and words
+    notices: list[tuple[Path, str]]
+
+    def told(self, record: ImageRecord) -> ImageRecord:
+        """The record with what is said of it now."""
+        nothing = Metadata()
+        path = record.path
+        said = merge(self.before.get(path, nothing), from_json(record.embedded), self.after.get(path, nothing))
+        told = replace(record, **asdict(said), described_by="", described=())
+        if not told.title:
+            told = replace(told, title=title_from_name(path))
+        return fill(told, self.descriptions)
+
+
+def digest_said(found: Scan) -> str:
+    """What changes whenever a file that may speak of pictures comes, goes or is written, or our rules do."""
+    digest = hashlib.sha256(_RULES.encode())
+    for file in (*found.metadata_files, *found.side_files):
+        try:
+            status = file.stat()
+            stamp = f"{status.st_size} {status.st_mtime_ns}"
+        except OSError as exc:
+            stamp = str(exc.errno)
+        digest.update(f"\n{file}\t{stamp}".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
+def read_said(library: Path, found: Scan) -> Said:
+    """Read every side file of a scan, and what models wrote of the library's pictures; opens no picture."""
+    pictures = list(map(Path, found.pictures if found.metadata_files or found.side_files else ()))
+    by_person = read_metadata(found.metadata_files, pictures)
+    beside = read_side_files(found.side_files, pictures)
+    before = beside.before | {
+        path: merge(said, beside.before.get(path, Metadata())) for path, said in by_person.by_path.items()
+    }
+    return Said(before, beside.after, read_descriptions(library), [*by_person.notices, *beside.notices])
