@@ -148,9 +148,10 @@ def read_words(path: Path) -> WordIndex:
     if len(pictures) and not 0 <= pictures.min() <= pictures.max() < count:
         raise ValueError(f"{path} names pictures that it does not have")
     said = np.zeros(count, bool)
-    said[pictures[: starts[1]]] = True
+    first = starts[1]  # before it stand the pictures of which something is said
+    said[pictures[:first]] = True
     vocabulary = {word: place for place, word in enumerate(words[1:])}
-    return WordIndex(count, said, vocabulary, starts[1:], pictures, weights)
+    return WordIndex(count, said, vocabulary, starts[1:] - first, pictures[first:], weights[first:])
 
 
 def said_of(record: ImageRecord) -> str:

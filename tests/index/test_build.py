@@ -177,7 +177,10 @@ def test_update_keeps_one_generation_on_disk(colour_library: Library, colour_fol
     paint(colour_folder / "new.png", (9, 9, 9))
     update(colour_library.folder, encoder=ColourEncoder())
     names = set(_files(colour_library.folder))
-    assert names == {"manifest.json", "catalogue/000002.parquet", "vectors/000002-0000.parquet", "index-000002.faiss"}
+    assert names == {
+        "manifest.json", "catalogue/000002.parquet", "vectors/000002-0000.parquet", "index-000002.faiss",
+        "words-000002.parquet",
+    }  # fmt: skip
 
 
 def test_update_refuses_absent_source_folder(colour_library: Library, colour_folder: Path) -> None:

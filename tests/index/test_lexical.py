@@ -16,7 +16,7 @@ from limner.index.records import ImageRecord
 
 def _records(*captions: str) -> list[ImageRecord]:
     return [
-        ImageRecord(i, Path(f"/p/{'abcdefghij'[i]}.png"), 1, 1, "h", 1, 1, caption=caption)
+        ImageRecord(i, Path(f"/p/x{'abcdefghij'[i]}.png"), 1, 1, "h", 1, 1, caption=caption)
         for i, caption in enumerate(captions)
     ]
 
@@ -30,8 +30,8 @@ def test_scores_are_those_of_the_formula() -> None:
     documents = [["fox", "snow"], ["fox", "fox", "barn", "night"], ["lake"], []]
     index = index_words(_records(*(" ".join(document) for document in documents)))
     query = ["fox", "lake", "lake", "zebra"]
-    # A file name of one letter is a word too.
-    bags = [[*document, "abcd"[i]] for i, document in enumerate(documents)]
+    # The file name is a word too.
+    bags = [[*document, f"x{'abcd'[i]}"] for i, document in enumerate(documents)]
     average = sum(map(len, bags)) / len(bags)
     expected = []
     for bag in bags:
@@ -111,7 +111,8 @@ def test_index_comes_back_from_its_file(tmp_path: Path) -> None:
     assert again.words == index.words
     assert again.said.tolist() == index.said.tolist() == [True, False, True, True]
     assert again.scores("fox 红烧肉")[0].tolist() == index.scores("fox 红烧肉")[0].tolist()
-    assert index.to_bytes() == again.to_bytes()
+    (tmp_path / "again.parquet").write_bytes(again.to_bytes())
+    assert pq.read_table(tmp_path / "again.parquet").equals(pq.read_table(tmp_path / "words.parquet"))
 
 
 @pytest.mark.parametrize("count", [0, 2])

@@ -276,20 +276,6 @@ def test_sentences_are_searched_by_meaning(colour_folder: Path, tmp_path: Path) 
         Library.open(tmp_path / "library", encoder=encoder, sentences=TopicSentences("ab" * 32))
 
 
-def test_library_of_an_older_limner_is_searched_by_words_too(colour_library: Library) -> None:
-    path = colour_library.folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest["strange"]
-    manifest["parts"] = {name: digest for name, digest in manifest["parts"].items() if not name.startswith("words")}
-    path.write_text(json.dumps(manifest))
-
-    library = Library.open(colour_library.folder, encoder=ColourEncoder())
-
-    assert dict(library.search("red", 1)[0].shares) == {"picture": 0.5, "words": 0.5}
-    update(colour_library.folder, encoder=ColourEncoder())
-    assert any(name.startswith("words-") for name in json.loads(path.read_text())["parts"])
-
-
 def test_library_that_is_strange_to_its_encoder_leans_on_words(colour_library: Library) -> None:
     path = colour_library.folder / "manifest.json"
     path.write_text(path.read_text().replace('"strange": 0.0', '"strange": 0.8'))
