@@ -142,10 +142,13 @@ def _run(
         within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=steps.notice)
         if opened.caution:
             steps.notice(opened.caution)
-        steps.step("load", settings.model)
         from ..composer.pipeline import compose as make
+        from ..composer.words import NAME as BY_WORDS
 
-        model = wiring.model(settings.model, settings.device)
+        model = None
+        if settings.model != BY_WORDS:
+            steps.step("load", settings.model)
+            model = wiring.model(settings.model, settings.device)
         article = make(
             brief,
             writer=model,

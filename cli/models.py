@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _TIERS = {
+    "none": "Without a model",
     "embedded": "Embedded: came with Limner; made for its drawn picture-book world",
     "local": "Local: models on this machine",
     "served": "Served: models behind an address",

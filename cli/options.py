@@ -153,7 +153,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="The model that writes and chooses; see `limner models list`.  (default: nano-vlm)",
+        help="The model that writes and chooses, or `words`; see `limner models list`.  (default: nano-vlm)",
         show_default=False,
     ),
 ]

@@ -20,6 +20,8 @@ from .retrieve import retrieve
 from .run import Run, open_run
 from .select import MAX_CANDIDATES, Selection, select
 from .spot import Spots, find_spots
+from .words import NAME, choose_first
+from .words import find_spots as find_spots_by_words
 from .write import write
 
 
@@ -55,8 +57,8 @@ class Quiet:
 def compose(
     brief: Brief,
     *,
-    writer: Model,
-    selector: Model,
+    writer: Model | None,
+    selector: Model | None,
     library: ImageSearch,
     encoder: str,
     out: Path,
@@ -71,8 +73,8 @@ def compose(
 
     Args:
         brief: what the user asked for; its instruction is empty where a draft is given.
-        writer: writes the text and chooses the places.
-        selector: chooses among the candidates.
+        writer: writes the text and chooses the places; without one, what is said of the pictures chooses them.
+        selector: chooses among the candidates; without one it is the first.
         library: finds candidates.
         encoder: the name of the library's encoder, for the record.
         out: receives article.json, the formats, images/ and run/.
@@ -84,27 +86,34 @@ def compose(
         progress: is told what happens.
 
     Raises:
-        BriefInvalid: an empty instruction, or numbers that make no sense.
+        BriefInvalid: an empty instruction, one without a writer, or numbers that make no sense.
         RunMismatch: `out` holds another run.
         ReplyInvalid: the writer twice replied with no article.
         WriteFailed: the disk refused; finished steps are kept.
     """
     told = progress or Quiet()
-    _check(brief, draft)
-    models = {"writer": writer.name, "selector": selector.name, "encoder": encoder}
+    _check(brief, draft, writer)
+    models = {
+        "writer": writer.name if writer else NAME,
+        "selector": selector.name if selector else NAME,
+        "encoder": encoder,
+    }
     run = open_run(out, brief=brief, models=models, draft=draft, resume=resume)
 
     if draft is None:
+        assert writer
         told.step("write")
         draft = run.step("draft", Draft, lambda: write(brief, run.recorded(writer, "write"), on_text=told.text))
     text = draft
 
     told.step("spots", text.title)
-    spots = run.step(
-        "spots",
-        Spots,
-        lambda: find_spots(text, run.recorded(writer, "spots"), images=brief.images, seed=brief.seed),
-    )
+
+    def place() -> Spots:
+        if writer is None:
+            return find_spots_by_words(text, library, images=brief.images)
+        return find_spots(text, run.recorded(writer, "spots"), images=brief.images, seed=brief.seed)
+
+    spots = run.step("spots", Spots, place)
     notices = list(spots.notices)
     for message in notices:
         told.notice(message)
@@ -121,7 +130,9 @@ def compose(
     return article
 
 
-def _check(brief: Brief, draft: Draft | None) -> None:
+def _check(brief: Brief, draft: Draft | None, writer: Model | None) -> None:
+    if draft is None and writer is None:
+        raise BriefInvalid("an article needs a model that writes", "name one, or give a draft to illustrate")
     if draft is None and not brief.instruction.strip():
         raise BriefInvalid("the instruction is empty", "say in a few words what the article is about")
     if brief.images is not None and brief.images < 1:
@@ -134,7 +145,7 @@ def _choose_all(
     brief: Brief,
     draft: Draft,
     spots: Spots,
-    selector: Model,
+    selector: Model | None,
     library: ImageSearch,
     run: Run,
     told: Progress,
@@ -158,6 +169,8 @@ def _choose_all(
 
         def decide() -> Selection:
             candidates = retrieve(spot, library, m, used=used, blocks=draft.blocks)  # noqa: B023
+            if selector is None:
+                return Selection(choose_first(candidates))
             return select(draft, placed, candidates, run.recorded(selector, f"select {number}"))  # noqa: B023
 
         selection = run.step(f"choice-{number:03d}", Selection, decide)
@@ -167,7 +180,7 @@ def _choose_all(
             note(f"{m} candidates asked for, the library had {found} left that are not in the article yet")
         if selection.cut_items:
             note(
-                f"the text before picture {number} was too long for {selector.name}: "
+                f"the text before picture {number} was too long for {selector.name if selector else NAME}: "
                 f"{selection.cut_items} of its parts were cut from the middle"
             )
         if choice.outcome == "unparsed":

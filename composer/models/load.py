@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelUnknown
+from ..words import NAME as BY_WORDS
 
 if TYPE_CHECKING:
     from .local import LocalModel
@@ -22,7 +23,7 @@ LOCAL_PREFIX = "transformers:"
 class ModelInfo:
     """One line of `limner models list`."""
 
-    tier: str  # "embedded", "local" or "served"
+    tier: str  # "none", "embedded", "local" or "served"
     name: str
     present: bool
     needs: str
@@ -38,12 +39,19 @@ def known_models() -> list[ModelInfo]:
     """What Limner can run: the embedded model, the models in this machine's cache, and how to name others."""
     infos = [
         ModelInfo(
+            "none",
+            BY_WORDS,
+            True,
+            "captions, alt texts or keywords in the library",
+            "illustrates a finished draft by them alone; writes nothing",
+        ),
+        ModelInfo(
             "embedded",
             EMBEDDED,
             (embedded_folder() / "model.safetensors").is_file(),
             "nothing",
             "the drawn picture-book world alone: for a first look, demos and tests",
-        )
+        ),
     ]
     infos += [
         ModelInfo("local", f"{LOCAL_PREFIX}{name}", True, "memory for its weights", "in this machine's cache")

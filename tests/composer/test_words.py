@@ -1,0 +1,95 @@
+"""Illustrating without a model: the words of the library choose places and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from limner.composer.article import Brief, Candidates, Figure, Spot
+from limner.composer.errors import BriefInvalid
+from limner.composer.markdown import parse_draft
+from limner.composer.pipeline import compose
+from limner.composer.words import choose_first, find_spots
+from limner.index.build import build
+from limner.index.library import Library
+
+from ..colours import ColourEncoder, Paint
+
+CAPTIONS = {
+    "a.png": "A red fox asleep in the snow",
+    "b.png": "The lighthouse on the northern cliffs",
+    "c.png": "Loaves of rye bread in a stone oven",
+    "d.png": "Wooden boats in the old harbour",
+}
+DRAFT = parse_draft(
+    "# A week on the island\n\n"
+    "We came without much of a plan, and stayed for longer than we had thought.\n\n"
+    "At dusk the lighthouse began to turn, high above the cliffs and the gulls.\n\n"
+    "## Bread\n\n"
+    "The baker lit his oven at four, and by six the first loaves of rye were done.\n\n"
+    "Short.\n\n"
+    "In the harbour the boats lay side by side, all of them of wood and painted blue.\n"
+)
+
+
+@pytest.fixture
+def library(tmp_path: Path, paint: Paint) -> Library:
+    """Pictures that look alike, so that words alone tell them apart."""
+    folder = tmp_path / "pictures"
+    for number, name in enumerate(CAPTIONS):
+        paint(folder / name, (90, 90, 90), size=(30 + number, 30))
+    rows = "".join(f'{name},"{caption}"\n' for name, caption in CAPTIONS.items())
+    (folder / "limner-metadata.csv").write_text(f"file,caption\n{rows}")
+    build([folder], tmp_path / "library", encoder=ColourEncoder())
+    return Library.open(tmp_path / "library", encoder=ColourEncoder())
+
+
+def test_places_are_the_paragraphs_that_single_a_picture_out(library: Library) -> None:
+    spots = find_spots(DRAFT, library, images=3)
+    assert spots.notices == ()
+    assert [(DRAFT.blocks[spot.after_block].markdown.split()[1], spot.caption) for spot in spots.spots] == [
+        ("dusk", CAPTIONS["b.png"]),
+        ("baker", CAPTIONS["c.png"]),
+        ("the", CAPTIONS["d.png"]),
+    ]
+
+
+def test_a_short_text_has_one_picture_and_a_long_one_more(library: Library) -> None:
+    assert len(find_spots(DRAFT, library, images=None).spots) == 1
+    more = "\n\n".join([DRAFT.markdown, *["Nothing of all this was new to anybody who lived there. " * 12] * 8])
+    assert len(find_spots(parse_draft(more), library, images=None).spots) == 2
+
+
+def test_no_picture_has_two_places(library: Library) -> None:
+    text = DRAFT.markdown + "\nAnd again the lighthouse turned above the northern cliffs all night long.\n"
+    spots = find_spots(parse_draft(text), library, images=4)
+    assert len({spot.caption for spot in spots.spots}) == len(spots.spots)
+
+
+def test_more_pictures_than_the_words_speak_for_are_said_to_be_missing(library: Library) -> None:
+    spots = find_spots(DRAFT, library, images=9)
+    assert "9 pictures asked for" in spots.notices[0]
+    assert len(spots.spots) <= 4
+
+
+def test_illustrates_a_draft_without_any_model(library: Library, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    article = compose(
+        Brief("", images=3), writer=None, selector=None, library=library, encoder="colour", out=out, draft=DRAFT
+    )
+    figures = [block for block in article.blocks if isinstance(block, Figure)]
+    assert [Path(figure.source or "").name for figure in figures] == ["b.png", "c.png", "d.png"]
+    assert [figure.outcome for figure in figures] == ["chosen"] * 3
+    assert len(figures[0].candidates) == 4
+    assert article.models == {"writer": "words", "selector": "words", "encoder": "colour"}
+    assert (out / "article.html").read_text().count("<figure") == 3
+
+
+def test_writes_nothing_without_a_model(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(BriefInvalid, match="a model that writes"):
+        compose(Brief("A fox"), writer=None, selector=None, library=library, encoder="c", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_choose_first_of_nothing_is_nothing() -> None:
+    assert choose_first(Candidates(Spot(0, "x"), ())).outcome == "no_candidates"
