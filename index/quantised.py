@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # Up to so many vectors that a condition leaves are scored one by one.
 SCORED_UP_TO = 5_000
-LISTS_ASKED = {IVF_SQ8: 32, IVF_RABITQ: 64}
+LISTS_ASKED = {IVF_SQ8: 64, IVF_RABITQ: 64}
 # So many candidates are re-scored for each hit, and never fewer than the second number.
-RESCORED = {IVF_SQ8: (2, 64), IVF_RABITQ: (8, 256)}
+RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 256)}
 _RABITQ_BITS = 4
 _ROUNDS = 10  # of k-means
 _SEED = 1234
@@ -113,7 +113,9 @@ class QuantisedIndex:
         if not times.all():
             self.faiss_index.remove_ids(_selector(times == 0))
         mean = self.full.total(times) / max(1, len(rows))
-        return QuantisedIndex(self.faiss_index, self.full, Pictures.of(image_ids, rows), mean.astype(np.float32))
+        return QuantisedIndex(
+            self.faiss_index, self.full, Pictures.of_rows(image_ids, rows, len(order)), mean.astype(np.float32)
+        )
 
     def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Take vectors (k, d) float16 in under new ids; no picture has them yet."""
@@ -179,7 +181,7 @@ def read_quantised(path: Path, full_path: Path) -> QuantisedIndex:
     if _type_of(index) is None or index.ntotal != len(full) or index.d != full.dimension:
         raise ValueError(f"{path} is no index of the vectors in {full_path}")
     order = np.argsort(full.ids, kind="stable")
-    return QuantisedIndex(index, full, Pictures.of(full.ids[order], order), np.empty(0, np.float32))
+    return QuantisedIndex(index, full, Pictures.of_rows(full.ids[order], order, len(order)), np.empty(0, np.float32))
 
 
 def _empty(kind: str, dimension: int, lists: int) -> Any:
