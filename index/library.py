@@ -62,7 +62,8 @@ class Library:
     ) -> Library:
         """Open the library in folder and check it against its digests.
 
-        Its encoders are loaded by their names, on device, when the first search needs them, unless they are given.
+        Its encoders are loaded by their names, on device, when the first search needs them, unless they are given. A
+        quantised index is copied to the GPUs, unless device is cpu.
 
         Raises:
             LibraryMissing: none is there.
@@ -73,7 +74,7 @@ class Library:
         manifest = read_manifest(folder)
         while True:
             try:
-                parts = _open_parts(folder, manifest)
+                parts = _open_parts(folder, manifest, device)
                 break
             except LibraryDamaged:
                 # A build may have published and cleared the old parts away between the manifest and its parts.
@@ -316,13 +317,14 @@ class _Parts:
     group_of: dict[int, int]  # picture to its group of duplicates, of those that have one
 
 
-def _open_parts(folder: Path, manifest: Manifest) -> _Parts:
+def _open_parts(folder: Path, manifest: Manifest, device: str) -> _Parts:
     from .catalogue import Catalogue
     from .duplicates import read_groups
     from .folder import CATALOGUE, DUPLICATES, WORDS, part_paths
     from .generation import read_sentence_part
     from .index_file import open_index
     from .lexical import read_words
+    from .quantised import QuantisedIndex
 
     check_parts(folder, manifest)
     catalogues, words_paths = part_paths(folder, manifest, CATALOGUE), part_paths(folder, manifest, WORDS)
@@ -337,5 +339,7 @@ def _open_parts(folder: Path, manifest: Manifest) -> _Parts:
     index = open_index(folder, manifest, *catalogue.vector_ids())
     if not len(catalogue) == len(index) == words.count == manifest.count:
         raise damaged(folder, "its catalogue, indexes and manifest disagree")
+    if isinstance(index, QuantisedIndex) and device != "cpu":
+        index = index.on_gpus()
     group_of = {image_id: member.group for image_id, member in groups.items()}
     return _Parts(catalogue, index, words, read_sentence_part(folder, manifest), group_of)

@@ -8,12 +8,14 @@ candidate, and the scores that are given are those of the vectors in full. Lists
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .full_vectors import FullVectors, read_full_vectors
+from .gpu import GpuIndex, learn_on_gpus, to_gpus
 from .index_types import IVF_RABITQ, IVF_SQ8, TRAINED_ON, lists_for
+from .memory import search_bytes
 from .pictures import Pictures
 from .vector_files import ROWS_AT_A_TIME
 
@@ -28,6 +30,7 @@ LISTS_ASKED = {IVF_SQ8: 64, IVF_RABITQ: 64}
 # So many candidates are re-scored for each hit, and never fewer than the second number.
 RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 256)}
 _RABITQ_BITS = 4
+_GPU_MOST = 2_048  # hits of one call
 _ROUNDS = 10  # of k-means
 _SEED = 1234
 
@@ -40,6 +43,7 @@ class QuantisedIndex:
     full: FullVectors
     pictures: Pictures  # by row of full
     mean: np.ndarray  # (d,) float32: of the pictures' vectors
+    gpu: GpuIndex | None = None  # asked where there is no condition
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -117,6 +121,12 @@ class QuantisedIndex:
             self.faiss_index, self.full, Pictures.of_rows(image_ids, rows, len(order)), mean.astype(np.float32)
         )
 
+    def on_gpus(self) -> QuantisedIndex:
+        """The same, asked on the GPUs where that can be: see `gpu`."""
+        self.faiss_index.nprobe = min(LISTS_ASKED[self.index_type], self.faiss_index.nlist)
+        needed = search_bytes(self.index_type, self.faiss_index.ntotal, self.dimension)
+        return replace(self, gpu=to_gpus(self.faiss_index, needed))
+
     def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Take vectors (k, d) float16 in under new ids; no picture has them yet."""
         import numpy as np
@@ -140,6 +150,10 @@ class QuantisedIndex:
             selector = _selector(among)
         times, least = RESCORED[self.index_type]
         wanted = min(max(times * m, least), left)
+        if self.gpu is not None and selector is None and wanted <= _GPU_MOST:
+            found = self.gpu.nearest_rows(query, wanted)
+            if len(found) >= min(m, left):
+                return found
         # Where a condition leaves one in ten, ten times as many lists hold as many of them.
         asked = min(LISTS_ASKED[self.index_type] * self.faiss_index.ntotal // left, self.faiss_index.nlist)
         while True:
@@ -152,12 +166,16 @@ class QuantisedIndex:
 
 
 def write_quantised(file: WholeFile, kind: str, full: FullVectors) -> None:
-    """Train an index on a sample of the vectors, add them all and write it; the same vectors give the same bytes."""
+    """Train an index on a sample of the vectors, add them all and write it; the same vectors give the same bytes.
+
+    A GPU learns the lists where there is one, and rounds otherwise than a CPU.
+    """
     import faiss
     import numpy as np
 
     lists = lists_for(len(full))
     index = _empty(kind, full.dimension, lists)
+    learn_on_gpus(index)
     if len(full):
         sample = np.linspace(0, len(full) - 1, min(len(full), max(256, TRAINED_ON * lists)), dtype=np.int64)
         index.train(full.take(np.unique(sample)))

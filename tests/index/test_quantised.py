@@ -9,6 +9,7 @@ import pytest
 from limner.index import quantised as quantised_module
 from limner.index.atomic import whole_file
 from limner.index.full_vectors import FullVectorsWriter, read_full_vectors
+from limner.index.gpu import gpu_count
 from limner.index.index_types import IVF_RABITQ, IVF_SQ8, QUANTISED
 from limner.index.quantised import QuantisedIndex, read_quantised, write_quantised
 
@@ -171,3 +172,29 @@ def test_read_refuses_other_files(tmp_path: Path, kind: str) -> None:
         read_quantised(full, full)
     with pytest.raises(ValueError, match=r"magic|no vectors"):
         read_quantised(index, index)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not gpu_count(), reason="FAISS finds no GPU here")
+def test_gpu_finds_what_the_cpu_finds(tmp_path: Path) -> None:
+    ids, rows = np.arange(COUNT), _clustered(COUNT)
+    index = _built(tmp_path, IVF_SQ8, ids, rows)
+    on_gpus = index.on_gpus()
+    assert on_gpus.gpu is not None
+    same = 0
+    for query in _queries(50):
+        theirs = dict(index.search(query, 8))
+        hits = on_gpus.search(query, 8)
+        same += len(theirs.keys() & {image_id for image_id, _ in hits})
+        # Scores are those of the vectors in full wherever the lists are asked.
+        exact = rows[[image_id for image_id, _ in hits]].astype(np.float64) @ query
+        assert [score for _, score in hits] == pytest.approx(exact.tolist(), abs=1e-6)
+        assert len(on_gpus.search(query, 8, exclude=list(theirs))) == 8
+    assert same / 400 >= 0.99
+
+
+@pytest.mark.skipif(bool(gpu_count()), reason="FAISS finds a GPU here")
+def test_index_stays_where_there_is_no_gpu(tmp_path: Path) -> None:
+    index = _built(tmp_path, IVF_SQ8, np.arange(COUNT), _clustered(COUNT))
+    assert index.on_gpus().gpu is None
+    assert index.on_gpus().search(_queries(1)[0], 8) == index.search(_queries(1)[0], 8)
