@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Up to so many vectors that a condition leaves are scored one by one.
 SCORED_UP_TO = 5_000
-LISTS_ASKED = {IVF_SQ8: 64, IVF_RABITQ: 64}
+LISTS_ASKED = {IVF_SQ8: 384, IVF_RABITQ: 384}
 # So many candidates are re-scored for each hit, and never fewer than the second number.
 RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 256)}
 _RABITQ_BITS = 4
@@ -61,7 +61,9 @@ class QuantisedIndex:
     @property
     def index_type(self) -> str:
         """Its name."""
-        return _type_of(self.faiss_index)
+        kind = _type_of(self.faiss_index)
+        assert kind is not None
+        return kind
 
     def search(self, query: np.ndarray, m: int, *, exclude: Collection[int] = ()) -> list[tuple[int, float]]:
         """Return the m (picture id, inner product) nearest to query, best first, equal ones by id.
@@ -231,4 +233,4 @@ def _selector(rows: np.ndarray) -> Any:
     import faiss
     import numpy as np
 
-    return faiss.IDSelectorBitmap(np.packbits(rows, bitorder="little"))
+    return faiss.IDSelectorBitmap(np.packbits(rows, bitorder="little"))  # pyright: ignore[reportCallIssue]

@@ -97,7 +97,7 @@ class VectorIndex:
 
         parameters = None
         if allowed is not None:
-            bits = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
+            bits = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # pyright: ignore[reportCallIssue]
             parameters = faiss.SearchParameters(sel=bits)  # pyright: ignore[reportCallIssue]
         take = min(k, len(self))
         if not take:
