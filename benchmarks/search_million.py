@@ -1,6 +1,7 @@
 """Vector search of a million: recall at 8, and the library's search against FAISS's own call, as ratios in one run.
 
-    python -m benchmarks.search_million [--count 1000000] [--queries 500] [--type ivf-sq8] [--folder DIR] [--gpu]
+    python -m benchmarks.search_million [--count 1000000] [--queries 500] [--type ivf-sq8]
+        [--gpu] [--folder DIR | --keep DIR]
 
 Pictures are made up: 512 numbers, count / 250 Gaussians of unequal weight about centres on the sphere, all on one side
 of it, so that the cosine of two pictures at random is about .3. A text is made for a picture: half of what sets that
@@ -91,6 +92,9 @@ def bare(index: QuantisedIndex) -> Callable[[np.ndarray], object]:
     import faiss
 
     times, least = RESCORED[index.index_type]
+    if index.gpu is not None:
+        on_gpus = index.gpu.faiss_index
+        return lambda query: on_gpus.search(query[None], max(times * M, least))
     parameters = faiss.SearchParametersIVF(nprobe=min(LISTS_ASKED[index.index_type], index.faiss_index.nlist))
     return lambda query: index.faiss_index.search(query[None], max(times * M, least), params=parameters)
 
@@ -100,16 +104,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--type", choices=QUANTISED, default=IVF_SQ8)
+    parser.add_argument("--gpu", action="store_true", help="ask the GPU, which must be there")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--keep", type=Path, help="keep the index in this folder, and take the one that is there")
     arguments = parser.parse_args()
     world = World(arguments.count)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
         folder = arguments.keep or Path(place)
-        measure(world, folder, arguments.type, arguments.queries)
+        measure(world, folder, arguments.type, arguments.queries, gpu=arguments.gpu)
 
 
-def measure(world: World, folder: Path, kind: str, count: int) -> None:
+def measure(world: World, folder: Path, kind: str, count: int, *, gpu: bool) -> None:
     started = time.perf_counter()
     if not (folder / "full.npy").exists():
         with whole_file(folder / "full.npy") as file:
@@ -128,6 +133,10 @@ def measure(world: World, folder: Path, kind: str, count: int) -> None:
     ids = np.arange(world.count)
     index = read_quantised(path, folder / "full.npy").of_pictures(ids, ids)
     print(f"opened in {time.perf_counter() - started:.2f} s")
+    if gpu:
+        index = index.on_gpus()
+        if index.gpu is None:
+            raise SystemExit("no GPU here that FAISS can use for this")
     rng = np.random.default_rng(SEED + 3)
     chosen = np.sort(rng.choice(world.count, count, replace=False))
     pictures = index.full.take(chosen)

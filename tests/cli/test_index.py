@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,7 +311,7 @@ def test_build_with_sentences_is_kept_by_update_and_dropped_by_none(
 
 
 def test_index_type_is_kept_until_another_is_named(limner: Limner, library: Path, colour_folder: Path) -> None:
-    def info() -> dict[str, object]:
+    def info() -> dict[str, Any]:
         return json.loads(limner("index", "info", "--library", library, "--json").stdout)
 
     before = info()

@@ -39,7 +39,7 @@ def test_unknown_type_is_named_with_those_there_are(colour_folder: Path, tmp_pat
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_estimate_holds_the_vectors(kind: str) -> None:
-    """A million of 512 numbers against what benchmarks/LOG.md measured, and growth in every direction."""
+    """At least the vectors' own bytes and not much more, and growth in every direction."""
     bytes_a_vector = {"flat": 2048, "sq16": 1024, "ivf-sq8": 512, "ivf-rabitq": 276}[kind]
     found = search_bytes(kind, 10**6, 512)
     assert bytes_a_vector * 10**6 < found < (bytes_a_vector + 60) * 10**6
