@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from limner.index.build import build
-from limner.index.vectors import FLOAT32_UP_TO
+from limner.index.index_types import FLOAT32_UP_TO
 
 from .folders import CheapEncoder, make_folder
 

@@ -43,6 +43,7 @@ def build_library(
         ),
     ] = None,
     sentences: options.Sentences = None,
+    index_type: options.IndexType = None,
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
@@ -59,6 +60,7 @@ def build_library(
             "library": library,
             "encoder": encoder,
             "sentences": sentences,
+            "index_type": index_type,
             "device": device,
             "workers": workers,
             "batch_size": batch_size,
@@ -83,6 +85,7 @@ def build_library(
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_bytes,
             sentences=wiring.sentence_encoder(said, settings.device) if said else None,
+            index_type=settings.index_type,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -92,6 +95,7 @@ def build_library(
 def update_library(
     ctx: typer.Context,
     library: options.Library = None,
+    index_type: options.IndexType = None,
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
@@ -105,6 +109,7 @@ def update_library(
     settings = load_settings(
         {
             "library": library,
+            "index_type": index_type,
             "device": device,
             "workers": workers,
             "batch_size": batch_size,
@@ -128,6 +133,7 @@ def update_library(
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_bytes,
             sentences=wiring.sentence_encoder(said, settings.device) if said else None,
+            index_type=settings.index_type,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -197,7 +203,9 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
     manifest = opened.manifest
     from ..index.generation import count_broken
+    from ..index.memory import build_bytes, search_bytes, size
 
+    shape = opened.index_type, manifest.count, manifest.dimension
     said = _said(opened.records())
     broken = count_broken(opened.folder, manifest)
     groups = opened.groups()
@@ -209,6 +217,8 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
                 "encoder": manifest.encoder,
                 "fingerprint": manifest.fingerprint,
                 "dimension": manifest.dimension,
+                "index_type": opened.index_type,
+                "memory_bytes": {"build": build_bytes(*shape), "search": search_bytes(*shape)},
                 "count": manifest.count,
                 "generation": manifest.generation,
                 "sources": list(manifest.sources),
@@ -222,6 +232,10 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     console = terminal.out()
     console.print(f"{terminal.clean(opened.folder)}: {_pictures(manifest.count)}")
     console.print(f"encoder     {terminal.clean(manifest.encoder)}, {manifest.dimension} numbers a picture")
+    console.print(
+        f"index       {opened.index_type}, about {size(build_bytes(*shape))} of memory to build, "
+        f"{size(search_bytes(*shape))} to search"
+    )
     console.print(f"generation  {manifest.generation}")
     console.print(f"size        {sum(manifest.sizes.values()) / 1e6:.1f} MB in {len(manifest.parts)} parts")
     if broken:

@@ -125,6 +125,15 @@ Sentences = Annotated[
         show_default=False,
     ),
 ]
+IndexType = Annotated[
+    str | None,
+    typer.Option(
+        "--index-type",
+        metavar="auto|flat|sq16|ivf-sq8|ivf-rabitq",
+        help="How the vectors are indexed; auto goes by their number.  (default: the library's own)",
+        show_default=False,
+    ),
+]
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Where the article and its run are written.", show_default=False)
 ]

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     library: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = None
     encoder: str | None = None  # None: the library's own, nano-clip for a new one
     sentences: str | None = None  # None: the library's own, none for a new one
+    index_type: str | None = None  # None: the library's own, auto for a new one
     device: str = "auto"
     workers: Annotated[int, Field(ge=1)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 32

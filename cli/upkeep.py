@@ -67,13 +67,16 @@ def verify(
         raise typer.Exit(1)
 
 
-def compact(library: options.Library = None, as_json: options.Json = False) -> None:
+def compact(
+    library: options.Library = None, index_type: options.IndexType = None, as_json: options.Json = False
+) -> None:
     """Write a library anew without what is gone from it; builds do so by themselves when it pays."""
     from ..index.build import compact as rewrite
     from .settings import load_settings
 
-    folder = library_folder(load_settings({"library": library}).library)
-    freed = rewrite(folder)
+    settings = load_settings({"library": library, "index_type": index_type})
+    folder = library_folder(settings.library)
+    freed = rewrite(folder, index_type=settings.index_type)
     if as_json:
         terminal.print_json({"library": folder.absolute(), "freed_bytes": freed})
     else:

@@ -15,12 +15,14 @@ from .descriptions import digest_descriptions
 from .difference import described_anew, identify, new_rows, number_contents
 from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
-from .errors import LibraryDamaged, LibraryMissing, SourceMissing
+from .errors import LibraryDamaged, LibraryMissing, MemoryShort, SourceMissing
 from .familiar import strange_share_of_library
 from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
 from .generation import Generation, Skipped, read_generation, read_sentence_part, sentences_of, tried_with
+from .index_types import AUTO, checked_type, type_for
 from .lock import writing
 from .manifest import check_parts, mismatch, read_manifest
+from .memory import check_memory
 from .publish import Change, Space, no_change, publish, space_of
 from .records import Manifest
 from .said import digest_said, read_said
@@ -58,6 +60,7 @@ def build(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
+    index_type: str | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
@@ -66,9 +69,12 @@ def build(
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
     call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. New pictures
     above max_pixels or max_bytes are skipped. With sentences the library also holds sentence vectors of what is said of
-    its pictures, without it none.
+    its pictures, without it none. index_type is a name of `index_types`, or auto: the one for so many; if None it stays
+    as it was asked for before.
 
     Raises:
+        IndexTypeUnknown: no type has this name.
+        MemoryShort: the index does not fit into the memory that is free; nothing was read.
         SourceMissing: a source is not there, or none holds a picture that can be read.
         LibraryMissing: library is a file, or a folder with other things in it.
         LibraryDamaged, EncoderMismatch: what is there cannot be gone on from; rebuild can.
@@ -77,6 +83,7 @@ def build(
     """
     sources = list(dict.fromkeys(Path(os.path.abspath(source)) for source in sources))  # noqa: PTH100 (keeps links)
     library = Path(os.path.abspath(library))  # noqa: PTH100
+    index_type = index_type and checked_type(index_type)
     found = scan(sources)
     created = _make_folder(library)
     with writing(library):
@@ -92,9 +99,10 @@ def build(
                 max_pixels,
                 max_bytes,
                 sentences,
+                index_type,
                 progress,
             )
-        except SourceMissing:
+        except (SourceMissing, MemoryShort):
             if created:
                 shutil.rmtree(library, ignore_errors=True)
             raise
@@ -110,6 +118,7 @@ def update(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
+    index_type: str | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Bring library up to date with the sources that it was built from; the encoders are its own unless given.
@@ -134,17 +143,19 @@ def update(
         max_pixels=max_pixels,
         max_bytes=max_bytes,
         sentences=sentences,
+        index_type=index_type,
         progress=progress,
     )
 
 
-def compact(library: Path) -> int:
+def compact(library: Path, *, index_type: str | None = None) -> int:
     """Write library anew without what is gone from it, and return how many bytes that gave back.
 
     Raises:
-        LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.
+        LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed, IndexTypeUnknown, MemoryShort: as `build`.
     """
     library = Path(os.path.abspath(library))  # noqa: PTH100
+    index_type = index_type and checked_type(index_type)
     read_manifest(library)
     with writing(library):
         manifest = read_manifest(library)
@@ -152,7 +163,13 @@ def compact(library: Path) -> int:
         old = read_generation(library, manifest)
         try:
             new = publish(
-                library, old, no_change(manifest, old), encoder=space_of(manifest), sources=manifest.sources, whole=True
+                library,
+                old,
+                no_change(manifest, old),
+                encoder=space_of(manifest),
+                sources=manifest.sources,
+                whole=True,
+                index_type=index_type,
             )
         finally:
             discard_strays(library)
@@ -170,6 +187,7 @@ def _build(
     max_pixels: int,
     max_bytes: int,
     sentences: SentenceEncoder | None,
+    index_type: str | None,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
@@ -187,9 +205,14 @@ def _build(
     wanted = sentences.fingerprint if sentences else None
     same_sentences = (said_before.fingerprint if said_before else None) == wanted
     work = Work(library, encoder.fingerprint, encoder.dimension)
-    if same_sentences and _is_as_before(old, changes, names, digests):
+    index_before = old.manifest.index_type if old.manifest else AUTO
+    same_means = same_sentences and index_type in (None, index_before)
+    if same_means and _is_as_before(old, changes, names, digests):
         work.clear()  # of a build that was killed after its manifest
         return _leave(library, found, old, changes)
+    check_memory(
+        type_for(len(found.pictures), index_type or index_before), len(found.pictures), encoder.dimension
+    )  # now, and not after days of encoding
 
     contents = old.contents()
     work.load(contents)
@@ -231,8 +254,8 @@ def _build(
     space = Space(encoder.name, encoder.fingerprint, encoder.dimension)
     try:
         write_skipped(library, [*skipped, *said.notices])
-        if not (same_sentences and _says_the_same(old, change, names)):
-            publish(library, old, change, encoder=space, sources=names, sentences=sentences)
+        if not (same_means and _says_the_same(old, change, names)):
+            publish(library, old, change, encoder=space, sources=names, sentences=sentences, index_type=index_type)
         work.clear()
     finally:
         discard_strays(library)

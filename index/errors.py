@@ -8,6 +8,8 @@
       LibraryLocked             another build is writing
       EncoderMismatch           built with other weights than asked for
       EncoderUnknown            no encoder of this name is at hand
+      IndexTypeUnknown          no type of index has this name
+      MemoryShort               an index that does not fit into the memory of this machine
       FilterInvalid             a condition on the catalogue that is none
       DeviceMissing             asked for an accelerator that this machine does not have
       WriteFailed               the disk refused (full, read-only)
@@ -56,6 +58,14 @@ class EncoderMismatch(LimnerError):
 
 class EncoderUnknown(LimnerError):
     """No encoder of this name, or its weights are not at hand."""
+
+
+class IndexTypeUnknown(LimnerError):
+    """No type of index has this name."""
+
+
+class MemoryShort(LimnerError):
+    """An index that does not fit into the memory of this machine."""
 
 
 class FilterInvalid(LimnerError):

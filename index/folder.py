@@ -19,13 +19,14 @@ from .work import WORK_NAME
 CATALOGUE = "catalogue/"
 VECTORS = "vectors/"
 INDEX = "index-"
+FULL = "full-"  # what a quantised index re-scores from
 DUPLICATES = "duplicates-"
 SKIPPED = "skipped-"
 WORDS = "words-"
 SENTENCES = "sentences-"
 SKIPPED_NAME = "skipped.log"
-_KINDS = (CATALOGUE, VECTORS, INDEX, DUPLICATES, SKIPPED, WORDS, SENTENCES)
-_PART = re.compile(rf"(?:{'|'.join(_KINDS)})(\d{{6}})(?:-\d{{4}})?\.(?:parquet|faiss)")
+_KINDS = (CATALOGUE, VECTORS, INDEX, FULL, DUPLICATES, SKIPPED, WORDS, SENTENCES)
+_PART = re.compile(rf"(?:{'|'.join(_KINDS)})(\d{{6}})(?:-\d{{4}})?\.(?:parquet|faiss|npy)")
 _OURS = {"catalogue", "vectors", WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, DESCRIPTIONS_NAME, LOCK_NAME, HOLDER_NAME}
 
 

@@ -33,13 +33,14 @@ _NO_DIFFERENCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """What one way of searching says of all pictures."""
+    """What one way of searching says of all pictures, or of some of them: then it knows average and best of all."""
 
     name: str  # "picture", "words" or "sentences"
     scores: np.ndarray  # (n,) float32, the better the higher; NaN where it says nothing
     weight: float
     full: float = 0.0  # the score of a perfect match, where the channel knows it
     against: np.ndarray | None = None  # (n,) bool: the pictures that it may put below the average; None: all
+    of_all: tuple[float, float] | None = None  # average and best over all pictures; None: scores are of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def fuse(channels: Sequence[Channel]) -> Fused:
     """Add channels by their weights, which need not sum to 1; one that tells no picture from another is left out."""
     import numpy as np
 
-    values = {channel.name: scaled(channel) for channel in channels}
-    speaking = [channel for channel in channels if values[channel.name].any()]
+    speaking = [channel for channel in channels if _speaks(*_average_and_best(channel))]
+    values = {channel.name: scaled(channel) for channel in speaking}
     total = sum(channel.weight for channel in speaking)
     shares = {channel.name: values[channel.name] * np.float32(channel.weight / total) for channel in speaking}
     return Fused(sum(shares.values(), np.zeros(len(channels[0].scores), np.float32)), shares)
@@ -90,16 +91,27 @@ def scaled(channel: Channel) -> np.ndarray:
     """A channel's scores with its average at 0 and its best at 1; (n,) float32 in [-1, 1], 0 where it says nothing."""
     import numpy as np
 
-    heard = ~np.isnan(channel.scores)
     values = np.zeros(len(channel.scores), np.float32)
-    if not heard.any():
+    average, best = _average_and_best(channel)
+    if not _speaks(average, best):
         return values
-    said = channel.scores[heard].astype(np.float64)
-    average = said.mean()
-    reach = max(said.max(), channel.full) - average
-    if said.max() - average <= _NO_DIFFERENCE:
-        return values
-    values[heard] = np.clip((said - average) / reach, -1, 1)
+    heard = ~np.isnan(channel.scores)
+    reach = max(best, channel.full) - average
+    values[heard] = np.clip((channel.scores[heard].astype(np.float64) - average) / reach, -1, 1)
     if channel.against is not None:
         np.maximum(values, 0, out=values, where=~channel.against)
     return values
+
+
+def _average_and_best(channel: Channel) -> tuple[float, float]:
+    """Over all pictures of which it says something; the same twice where there are none."""
+    import numpy as np
+
+    if channel.of_all is not None:
+        return channel.of_all
+    said = channel.scores[~np.isnan(channel.scores)].astype(np.float64)
+    return (float(said.mean()), float(said.max())) if len(said) else (0.0, 0.0)
+
+
+def _speaks(average: float, best: float) -> bool:
+    return best - average > _NO_DIFFERENCE

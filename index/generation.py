@@ -11,7 +11,7 @@ from typing import Any
 
 from .catalogue import read_rows
 from .duplicates import Member, read_groups
-from .folder import CATALOGUE, DUPLICATES, INDEX, SENTENCES, SKIPPED, VECTORS, part_paths
+from .folder import CATALOGUE, DUPLICATES, FULL, INDEX, SENTENCES, SKIPPED, VECTORS, part_paths
 from .manifest import check_parts, damaged, read_manifest
 from .records import Manifest
 from .sentences import SentenceIndex, read_sentences
@@ -95,7 +95,7 @@ def read_generation(library: Path, manifest: Manifest) -> Generation:
     Raises:
         LibraryDamaged: a part is gone, was changed or cannot be read.
     """
-    check_parts(library, manifest, digest=lambda name: not name.startswith((VECTORS, INDEX)))
+    check_parts(library, manifest, digest=lambda name: not name.startswith((VECTORS, INDEX, FULL)))
     try:
         skipped = _read_skipped(part_paths(library, manifest, SKIPPED))
         groups = read_groups(part_paths(library, manifest, DUPLICATES))

@@ -1,16 +1,22 @@
-"""The file of the FAISS index: with the vectors of later parts it is the index of a generation."""
+"""The files of the index: written with its vectors, and opened as the index of a generation."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .atomic import whole_file
 from .catalogue import read_rows
-from .folder import CATALOGUE, INDEX, VECTORS, discard_strays, last_generation, part_number, part_paths
+from .folder import CATALOGUE, FULL, INDEX, VECTORS, discard_strays, last_generation, part_number, part_paths
+from .full_vectors import FullVectorsWriter, read_full_vectors
+from .index_types import QUANTISED, type_for
 from .lock import writing
 from .manifest import check_parts, damaged, read_manifest, write_manifest
+from .memory import check_memory
+from .quantised import QuantisedIndex, read_quantised, write_quantised
 from .records import Manifest
 from .vector_files import read_chunks
 from .vectors import VectorIndex, new_index, read_index
@@ -18,17 +24,22 @@ from .vectors import VectorIndex, new_index, read_index
 if TYPE_CHECKING:
     import numpy as np
 
+# What the vectors say again, and can be made anew from them.
+INDEX_PARTS = (INDEX, FULL)
 
-def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_ids: np.ndarray) -> VectorIndex:
-    """The index of these pictures, ids ascending: its file, and the vectors of later parts.
+
+def open_index(
+    library: Path, manifest: Manifest, image_ids: np.ndarray, vector_ids: np.ndarray
+) -> VectorIndex | QuantisedIndex:
+    """The index of these pictures, ids ascending: its files, and the vectors of later parts.
 
     Raises:
         LibraryDamaged: they cannot be read, or do not hold a picture's vector.
     """
     import numpy as np
 
-    files = part_paths(library, manifest, INDEX)
-    if len(files) != 1:
+    files, full = part_paths(library, manifest, INDEX), part_paths(library, manifest, FULL)
+    if len(files) != 1 or len(full) > 1:
         raise damaged(library, "its manifest names no index, or two")
     path = files[0]
     later = [
@@ -37,7 +48,7 @@ def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_
         if name.startswith(VECTORS) and part_number(name) > part_number(path.name)
     ]
     try:
-        index = read_index(path)
+        index = read_quantised(path, full[0]) if full else read_index(path)
         if index.dimension != manifest.dimension:
             raise ValueError(f"{path} has vectors of another dimension")
         for ids, vectors in read_chunks(later, manifest.dimension):
@@ -49,36 +60,71 @@ def open_index(library: Path, manifest: Manifest, image_ids: np.ndarray, vector_
         raise damaged(library, f"its part {path.name} cannot be read, or lacks vectors of its catalogue") from exc
 
 
+@dataclass(frozen=True, slots=True)
+class IndexWriter:
+    """Takes in the vectors of an index that is being written; afterwards it names its files."""
+
+    add: Callable[[np.ndarray, np.ndarray], None]  # ids (k,) int64, vectors (k, d) float16
+    parts: list[tuple[str, str, int]] = field(default_factory=list)  # name, SHA-256, bytes
+
+
+@contextmanager
+def writing_index(library: Path, number: int, dimension: int, count: int, asked: str) -> Iterator[IndexWriter]:
+    """Write an index of count vectors, of the type that is asked for; when the block ends its files are there.
+
+    Raises:
+        MemoryShort: there is not enough to build it.
+        WriteFailed: the disk refused.
+    """
+    kind = type_for(count, asked)
+    check_memory(kind, count, dimension)
+    path = library / f"{INDEX}{number:06d}.faiss"
+    if kind in QUANTISED:
+        full_path = library / f"{FULL}{number:06d}.npy"
+        with whole_file(full_path) as file:
+            full = FullVectorsWriter(file, count, dimension)
+            writer = IndexWriter(full.add)
+            yield writer
+            full.close()
+        writer.parts.append((full_path.name, file.sha256, file.size))
+        with whole_file(path) as file:
+            write_quantised(file, kind, read_full_vectors(full_path))
+    else:
+        index = new_index(dimension, kind)
+        writer = IndexWriter(index.add)
+        yield writer
+        with whole_file(path) as file:
+            index.write(file)
+    writer.parts.append((path.name, file.sha256, file.size))
+
+
 def rewrite_index(library: Path) -> None:
     """Make the index anew from the vectors; everything else stays as it is.
 
     Raises:
-        LibraryLocked, WriteFailed, LibraryDamaged: the library is as it was.
+        LibraryLocked, WriteFailed, LibraryDamaged, MemoryShort: the library is as it was.
     """
     import numpy as np
 
     with writing(library):
         manifest = read_manifest(library)
-        check_parts(library, manifest, ignore=INDEX)
+        check_parts(library, manifest, ignore=INDEX_PARTS)
         number = last_generation(library) + 1
         rows = read_rows(part_paths(library, manifest, CATALOGUE), ("vector_id",))
         wanted = np.unique(rows["vector_id"].to_numpy())
-        index = new_index(manifest.dimension, len(wanted))
-        for ids, vectors in read_chunks(part_paths(library, manifest, VECTORS), manifest.dimension):
-            still = np.isin(ids, wanted)
-            index.add(ids[still], vectors[still])
-        name = f"{INDEX}{number:06d}.faiss"
-        with whole_file(library / name) as file:
-            index.write(file)
-        parts = {part: digest for part, digest in manifest.parts.items() if not part.startswith(INDEX)}
+        with writing_index(library, number, manifest.dimension, len(wanted), manifest.index_type) as index:
+            for ids, vectors in read_chunks(part_paths(library, manifest, VECTORS), manifest.dimension):
+                still = np.isin(ids, wanted)
+                index.add(ids[still], vectors[still])
+        parts = {part: digest for part, digest in manifest.parts.items() if not part.startswith(INDEX_PARTS)}
         sizes = {part: manifest.sizes[part] for part in parts}
         write_manifest(
             library,
             replace(
                 manifest,
                 generation=number,
-                parts=parts | {name: file.sha256},
-                sizes=sizes | {name: file.size},
+                parts=parts | {name: digest for name, digest, _ in index.parts},
+                sizes=sizes | {name: size for name, _, size in index.parts},
             ),
         )
         discard_strays(library)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder
     from .fusion import Fused
     from .lexical import WordIndex
+    from .quantised import QuantisedIndex
     from .sentences import SentenceEncoder, SentenceIndex
     from .vectors import VectorIndex
 
@@ -39,6 +40,7 @@ class Library:
         self._words = parts.words
         self._sentences = parts.sentences
         self._ids = parts.index.image_ids  # (n,) int64, ascending
+        self._with_sentences = parts.index.pictures.places(parts.sentences.ids if parts.sentences else ())
         self._group_of = parts.group_of
         members: dict[int, set[int]] = {}
         for image_id, group in parts.group_of.items():
@@ -60,7 +62,8 @@ class Library:
     ) -> Library:
         """Open the library in folder and check it against its digests.
 
-        Its encoders are loaded by their names, on device, when the first search needs them, unless they are given.
+        Its encoders are loaded by their names, on device, when the first search needs them, unless they are given. A
+        quantised index is copied to the GPUs, unless device is cpu.
 
         Raises:
             LibraryMissing: none is there.
@@ -71,7 +74,7 @@ class Library:
         manifest = read_manifest(folder)
         while True:
             try:
-                parts = _open_parts(folder, manifest)
+                parts = _open_parts(folder, manifest, device)
                 break
             except LibraryDamaged:
                 # A build may have published and cleared the old parts away between the manifest and its parts.
@@ -132,6 +135,11 @@ class Library:
             return self._sentence_encoder
 
     @property
+    def index_type(self) -> str:
+        """The type of the index of its vectors, one of `index_types.TYPES`."""
+        return self._index.index_type
+
+    @property
     def caution(self) -> str | None:
         """What a searcher should know of this library, or None."""
         if not self._is_strange:
@@ -146,7 +154,8 @@ class Library:
 
         The vectors of the pictures are asked for text, what is said of them for text and context: the paragraphs
         around the place that a picture is for. Hits have each channel's share of the score (see `fusion`). Fewer than
-        m pictures returns them all; ties break by image id.
+        m pictures returns them all; ties break by image id. Of a library with a quantised index those are looked at
+        that are among the best of a channel (see `candidates`).
 
         Raises:
             EncoderMismatch, EncoderUnknown, DeviceMissing: as `encoder`.
@@ -210,46 +219,53 @@ class Library:
 
         if m < 1 or not len(self._ids):
             return []
-        fused = self._fused(text, context)
-        rows = np.arange(len(self._ids)) if among is None else self._rows(among)
-        rows = np.setdiff1d(rows, self._rows(exclude))
-        # Sorted by score, equal ones by id: rows are in the order of ids, and a stable sort keeps it.
+        allowed = self._allowed(exclude, among)
+        places, fused = self._fused(text, context, m, allowed)
+        rows = np.arange(len(places)) if allowed is None else np.flatnonzero(allowed[places])
+        # Sorted by score, equal ones by id: places are in the order of ids, and a stable sort keeps it.
         best = rows[np.argsort(-fused.scores[rows], kind="stable")[:m]]
-        records = self._catalogue.by_ids(self._ids[best].tolist())
+        ids: list[int] = self._ids[places[best]].tolist()
+        records = self._catalogue.by_ids(ids)
         return [
             Hit(
-                records[int(self._ids[row])],
+                records[image_id],
                 float(np.clip(fused.scores[row], -1, 1)),
                 tuple((name, float(share[row])) for name, share in fused.shares.items()),
             )
-            for row in best
+            for image_id, row in zip(ids, best, strict=True)
         ]
 
-    def _fused(self, text: str, context: Sequence[str]) -> Fused:
-        """What the channels say of every picture, together."""
+    def _allowed(self, exclude: Collection[int], among: Collection[int] | None) -> np.ndarray | None:
+        """(n,) bool: which pictures may be found, in the order of ids; None where all may."""
         import numpy as np
 
+        if among is None and not exclude:
+            return None
+        allowed = np.full(len(self._ids), among is None)
+        if among is not None:
+            allowed[self._index.pictures.places(among)] = True
+        allowed[self._index.pictures.places(exclude)] = False
+        return allowed
+
+    def _fused(self, text: str, context: Sequence[str], m: int, allowed: np.ndarray | None) -> tuple[np.ndarray, Fused]:
+        """What the channels say together, of the pictures at places (k,): of all, or of the candidates among many."""
+        import numpy as np
+
+        from .candidates import Channels, candidates
         from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE, Channel, fuse, said_channels
+        from .vectors import VectorIndex
 
+        query, sentence_encoder = self.encoder.encode_texts([text])[0], self.sentence_encoder
+        if isinstance(self._index, VectorIndex):
+            places = np.arange(len(self._ids))
+            said = said_channels(self._words, self._sentences, sentence_encoder, self._with_sentences, text, context)
+            picture = Channel("picture", self._index.all_scores(query), 1.0)
+        else:
+            channels = Channels(self._index, self._words, self._sentences, sentence_encoder, self._with_sentences)
+            places, (picture, *said) = candidates(channels, query, text, context, m, allowed)
         weight = PICTURE_WEIGHT_WHEN_STRANGE if self._is_strange else PICTURE_WEIGHT
-        with_sentences = self._rows(self._sentences.ids) if self._sentences else np.empty(0, np.int64)
-        said = said_channels(self._words, self._sentences, self.sentence_encoder, with_sentences, text, context)
-        pictures = self._index.all_scores(self.encoder.encode_texts([text])[0])
-        return fuse(
-            [
-                Channel("picture", pictures, weight),
-                *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
-            ]
-        )
-
-    def _rows(self, ids: Collection[int]) -> np.ndarray:
-        """The places of ids in their order; unknown ones are left out."""
-        import numpy as np
-
-        wanted = np.fromiter(ids, np.int64, len(ids))
-        places = np.searchsorted(self._ids, wanted)
-        places = places[places < len(self._ids)] if len(self._ids) else places[:0]
-        return places[np.isin(self._ids[places], wanted)]
+        weighed = [replace(channel, weight=(1 - weight) * channel.weight) for channel in said]
+        return places, fuse([replace(picture, weight=weight), *weighed])
 
     @property
     def _is_strange(self) -> bool:
@@ -295,19 +311,20 @@ class _Parts:
     """What a generation is made of, read into memory."""
 
     catalogue: Catalogue
-    index: VectorIndex
+    index: VectorIndex | QuantisedIndex
     words: WordIndex
     sentences: SentenceIndex | None
     group_of: dict[int, int]  # picture to its group of duplicates, of those that have one
 
 
-def _open_parts(folder: Path, manifest: Manifest) -> _Parts:
+def _open_parts(folder: Path, manifest: Manifest, device: str) -> _Parts:
     from .catalogue import Catalogue
     from .duplicates import read_groups
     from .folder import CATALOGUE, DUPLICATES, WORDS, part_paths
     from .generation import read_sentence_part
     from .index_file import open_index
     from .lexical import read_words
+    from .quantised import QuantisedIndex
 
     check_parts(folder, manifest)
     catalogues, words_paths = part_paths(folder, manifest, CATALOGUE), part_paths(folder, manifest, WORDS)
@@ -322,5 +339,7 @@ def _open_parts(folder: Path, manifest: Manifest) -> _Parts:
     index = open_index(folder, manifest, *catalogue.vector_ids())
     if not len(catalogue) == len(index) == words.count == manifest.count:
         raise damaged(folder, "its catalogue, indexes and manifest disagree")
+    if isinstance(index, QuantisedIndex) and device != "cpu":
+        index = index.on_gpus()
     group_of = {image_id: member.group for image_id, member in groups.items()}
     return _Parts(catalogue, index, words, read_sentence_part(folder, manifest), group_of)

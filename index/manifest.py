@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .atomic import digest_file, write_whole
 from .errors import EncoderMismatch, LibraryDamaged, LibraryMissing
+from .index_types import AUTO
 from .records import Manifest
 
 if TYPE_CHECKING:
@@ -61,8 +62,10 @@ def _checked(library: Path, values: dict[str, Any]) -> Manifest:
         "metadata_digest": str,
         "descriptions_digest": str,
         "strange": float,
+        "index_type": str,
     }
     assert types.keys() == {field.name for field in fields(Manifest)}
+    values = {"index_type": AUTO} | values  # libraries of Limner 0.1 do not say
     wrong = [name for name, kind in types.items() if not isinstance(values.get(name), kind)]
     if wrong:
         raise damaged(library, f"{MANIFEST_NAME} lacks {', '.join(wrong)}")
@@ -89,17 +92,21 @@ def write_manifest(library: Path, manifest: Manifest) -> None:
 
 
 def check_parts(
-    library: Path, manifest: Manifest, *, digest: Callable[[str], bool] = lambda name: True, ignore: str | None = None
+    library: Path,
+    manifest: Manifest,
+    *,
+    digest: Callable[[str], bool] = lambda name: True,
+    ignore: tuple[str, ...] = (),
 ) -> None:
     """Compare every part with its size, and those for whose name digest is true with their digest.
 
-    Parts whose names begin with ignore are not looked at.
+    Parts whose names begin as one of ignore are not looked at.
 
     Raises:
         LibraryDamaged: a part is gone or differs; the message names it.
     """
     for name in manifest.parts:
-        if ignore is not None and name.startswith(ignore):
+        if name.startswith(ignore):
             continue
         fault = part_fault(library, manifest, name, digest=digest(name))
         if fault:

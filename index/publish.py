@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .atomic import digest_file, whole_file, write_whole
+from .atomic import digest_file, write_whole
 from .catalogue import concat_tables, read_rows, schema, to_records, tombstones, without
 from .duplicates import group, groups_table
 from .folder import (
     CATALOGUE,
     DUPLICATES,
-    INDEX,
     SENTENCES,
     SKIPPED,
     VECTORS,
@@ -29,12 +28,13 @@ from .folder import (
     part_paths,
 )
 from .generation import Generation, Skipped, read_sentence_part, skipped_table
+from .index_file import writing_index
+from .index_types import AUTO
 from .lexical import index_words
 from .manifest import VERSION, damaged, write_manifest
 from .records import Manifest
 from .sentences import SentenceEncoder, index_sentences
 from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
-from .vectors import VectorIndex, new_index
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,24 +117,24 @@ class _Parts:
         name = f"{kind}{self._number:06d}.parquet"
         self.add(name, write_whole(self._library / name, data), len(data))
 
-    def write_vectors(
-        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, index: VectorIndex | None
+    def write_vectors(self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int) -> None:
+        for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", chunks, dimension):
+            self.add(*part)
+
+    def write_indexed_vectors(
+        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, count: int, asked: str
     ) -> None:
-        """Write the vectors, and the index that they are all of, if one is given."""
+        """Write the vectors, and the index of these count, of the type that is asked for."""
 
         def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for ids, vectors in chunks:
-                if index is not None:
-                    index.add(ids, vectors)
+                index.add(ids, vectors)
                 yield ids, vectors
 
-        for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", indexed(), dimension):
+        with writing_index(self._library, self._number, dimension, count, asked) as index:
+            self.write_vectors(indexed(), dimension)
+        for part in index.parts:
             self.add(*part)
-        if index is not None:
-            name = f"{INDEX}{self._number:06d}.faiss"
-            with whole_file(self._library / name) as file:
-                index.write(file)
-            self.add(name, file.sha256, file.size)
 
 
 def publish(
@@ -146,14 +146,16 @@ def publish(
     sources: Sequence[str],
     sentences: SentenceEncoder | None = None,
     whole: bool = False,
+    index_type: str | None = None,
 ) -> Manifest:
     """Write the next generation; the manifest is replaced last.
 
     sentences encodes what is said of the pictures; without it the library gets no sentence vectors. whole writes the
-    same pictures anew, all in one part; words and sentences stay.
+    same pictures anew, all in one part; words and sentences stay. index_type is a name of `index_types` or auto, and
+    the library's own if None; another one than it has writes everything anew.
 
     Raises:
-        WriteFailed: the old generation stands.
+        WriteFailed, MemoryShort: the old generation stands.
         LibraryDamaged: so it does; a part that was to be rewritten is not what the manifest says.
     """
     import numpy as np
@@ -162,7 +164,9 @@ def publish(
     live = _live(old, change)
     vector_ids = live["vector_id"].to_numpy()
     wanted = np.unique(vector_ids)
-    taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole)
+    has = old.manifest.index_type if old.manifest else AUTO
+    asked = index_type or has
+    taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole or asked != has)
     parts = _Parts(library, number, old.manifest, taken_in, same_words=whole)
     first = not parts.paths(CATALOGUE)
 
@@ -170,7 +174,10 @@ def publish(
     if len(rows) or first:
         parts.write_table(CATALOGUE, rows)
     chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
-    parts.write_vectors(chunks, encoder.dimension, new_index(encoder.dimension, len(wanted)) if first else None)
+    if first:
+        parts.write_indexed_vectors(chunks, encoder.dimension, len(wanted), asked)
+    else:
+        parts.write_vectors(chunks, encoder.dimension)
     groups = group(
         live["id"].to_numpy(),
         vector_ids,
@@ -199,6 +206,7 @@ def publish(
         metadata_digest=change.metadata_digest,
         descriptions_digest=change.descriptions_digest,
         strange=change.strange,
+        index_type=asked,
     )
     write_manifest(library, manifest)
     return manifest
@@ -280,7 +288,11 @@ def _merged_vectors(
                     yield ids[still], vectors[still]
             except (OSError, ValueError) as exc:
                 raise damaged(library, f"its part {name} is missing or cannot be read") from exc
-    yield from change.vectors
+    known_below = old.manifest.next_vector_id if old.manifest else 0
+    for ids, vectors in change.vectors:
+        # A build that was killed after it had published left work behind whose vectors are here already.
+        new = np.isin(ids, wanted) & (ids >= known_below)
+        yield ids[new], vectors[new]
 
 
 def _vectors_of(paths: Sequence[Path], ids: np.ndarray, dimension: int) -> np.ndarray:

@@ -69,3 +69,4 @@ class Manifest:
     sizes: dict[str, int] = field(default_factory=dict)  # bytes of the parts
     metadata_digest: str = ""  # digest of the metadata and side files that the records were described from
     descriptions_digest: str = ""  # the same of what models wrote
+    index_type: str = "auto"  # as asked for: see `index_types`

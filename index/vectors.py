@@ -1,4 +1,4 @@
-"""FAISS: the index of a library and its search. Vectors in Parquet, from which it is made, are in vector_files.py."""
+"""The exact indexes of FAISS and their search; the quantised ones are in quantised.py, Parquet in vector_files.py."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .atomic import WholeFile
+from .index_types import FLAT, SQ16, exact_type_for
+from .pictures import Pictures
 
 if TYPE_CHECKING:
     import numpy as np
-
-# Below it the index holds float32, which is simplest; above it float16, 4x faster and half the memory. Both are exact:
-# the vectors are kept as float16.
-FLOAT32_UP_TO = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +20,22 @@ class VectorIndex:
     """Exact inner-product search over unit vectors, by picture; pictures with the same content share a vector."""
 
     faiss_index: Any  # IndexIDMap2, by vector id
-    image_ids: np.ndarray  # (n,) int64, ascending
-    vector_ids: np.ndarray  # (n,) int64, of these pictures
-    by_vector: np.ndarray  # (n,) int64, places in the two arrays in the order of vector_ids
+    pictures: Pictures  # by vector id
 
     def __len__(self) -> int:
-        return len(self.image_ids)
+        return len(self.pictures)
+
+    @property
+    def image_ids(self) -> np.ndarray:
+        """(n,) int64, ascending."""
+        return self.pictures.ids
+
+    @property
+    def index_type(self) -> str:
+        """Its name in `index_types`."""
+        import faiss
+
+        return FLAT if isinstance(faiss.downcast_index(self.faiss_index.index), faiss.IndexFlat) else SQ16
 
     @property
     def dimension(self) -> int:
@@ -79,6 +87,24 @@ class VectorIndex:
         scores[rows[0]] = found[0]
         return scores[self._rows()]
 
+    def nearest_rows(self, queries: np.ndarray, k: int, allowed: np.ndarray | None = None) -> np.ndarray:
+        """The rows of the k vectors nearest to each of queries (q, d), united, ascending; of allowed (n,) bool alone.
+
+        For an index whose pictures have a vector each, added in the order of ids: row and place are the same.
+        """
+        import faiss
+        import numpy as np
+
+        parameters = None
+        if allowed is not None:
+            bits = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # pyright: ignore[reportCallIssue]
+            parameters = faiss.SearchParameters(sel=bits)  # pyright: ignore[reportCallIssue]
+        take = min(k, len(self))
+        if not take:
+            return np.empty(0, np.int64)
+        _, rows = self.faiss_index.index.search(np.ascontiguousarray(queries, np.float32), take, params=parameters)
+        return np.unique(rows[rows >= 0])
+
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ids (n,) int64 of the pictures, ascending, and their vectors (n, d) float32."""
         import numpy as np
@@ -104,7 +130,7 @@ class VectorIndex:
         gone = np.setdiff1d(ids, wanted)
         if len(gone):
             self.faiss_index.remove_ids(faiss.IDSelectorBatch(gone))
-        return VectorIndex(self.faiss_index, image_ids, vector_ids, np.argsort(vector_ids, kind="stable"))
+        return VectorIndex(self.faiss_index, Pictures.of(image_ids, vector_ids))
 
     def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Take vectors (k, d) float16 under new ids into the FAISS index; no picture has them yet."""
@@ -126,59 +152,67 @@ class VectorIndex:
 
         ids = faiss.vector_to_array(self.faiss_index.id_map)
         order = np.argsort(ids)
-        return order[np.searchsorted(ids, self.vector_ids, sorter=order)]
+        return order[np.searchsorted(ids, self.pictures.vectors, sorter=order)]
 
     def _used_up(self, left_out: Collection[int]) -> np.ndarray:
         """The vectors all of whose pictures are left out."""
         import numpy as np
 
-        asked = np.fromiter(left_out, np.int64, len(left_out))
-        places = np.searchsorted(self.image_ids, asked).clip(max=len(self) - 1)
-        there = places[self.image_ids[places] == asked]
-        vectors, gone = np.unique(self.vector_ids[there], return_counts=True)
-        first, last = self._holders(vectors)
+        there = self.pictures.places(left_out)
+        vectors, gone = np.unique(self.pictures.vectors[there], return_counts=True)
+        first, last = self.pictures.holders(vectors)
         return vectors[gone == last - first]
 
     def _pictures(self, hits: Sequence[tuple[int, float]], left_out: Collection[int]) -> list[tuple[int, float]]:
         """(vector id, score) to (picture id, score): one for each picture that has the vector and is not left out."""
         import numpy as np
 
-        found: list[tuple[int, float]] = []
-        for (_, score), first, last in zip(hits, *self._holders(np.array([i for i, _ in hits], np.int64)), strict=True):
-            ids = self.image_ids[self.by_vector[first:last]].tolist()
-            found.extend((image_id, score) for image_id in ids if image_id not in left_out)
-        return found
-
-    def _holders(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where in by_vector the pictures of each vector begin and end."""
-        import numpy as np
-
-        first = np.searchsorted(self.vector_ids, vectors, "left", sorter=self.by_vector)
-        last = np.searchsorted(self.vector_ids, vectors, "right", sorter=self.by_vector)
-        return first, last
+        places, scores = self.pictures.having(
+            np.array([i for i, _ in hits], np.int64), np.array([score for _, score in hits], np.float32)
+        )
+        found = zip(self.image_ids[places].tolist(), scores.tolist(), strict=True)
+        return [(image_id, score) for image_id, score in found if image_id not in left_out]
 
 
-def new_index(dimension: int, count: int, *, float32_up_to: int = FLOAT32_UP_TO) -> VectorIndex:
-    """An empty index for about count vectors."""
+def new_index(dimension: int, kind: str) -> VectorIndex:
+    """An empty index of an exact type."""
     import faiss
     import numpy as np
 
-    if count <= float32_up_to:
+    if kind == FLAT:
         inner = faiss.IndexFlatIP(dimension)
     else:
+        assert kind == SQ16, kind
         inner = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    return VectorIndex(faiss.IndexIDMap2(inner), *(np.empty(0, np.int64),) * 3)
+    return VectorIndex(faiss.IndexIDMap2(inner), Pictures(*(np.empty(0, np.int64),) * 3))
 
 
-def build_index(ids: np.ndarray, vectors: np.ndarray, *, float32_up_to: int = FLOAT32_UP_TO) -> VectorIndex:
-    """Index vectors (n, d) float16 of as many pictures under ids (n,) int64, ascending."""
-    index = new_index(vectors.shape[1], len(ids), float32_up_to=float32_up_to)
+def build_index(ids: np.ndarray, vectors: np.ndarray, *, kind: str | None = None) -> VectorIndex:
+    """Index vectors (n, d) float16 of as many pictures under ids (n,) int64, ascending; by default as suits so many."""
+    index = new_index(vectors.shape[1], kind or exact_type_for(len(ids)))
     index.add(ids, vectors)
     return index.of_pictures(ids, ids)
 
 
+def read_faiss(path: Path) -> Any:
+    """Read what FAISS wrote, piece by piece, so that it is not in memory twice.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is nothing of FAISS.
+    """
+    import faiss
+
+    with path.open("rb") as file:
+        reader = faiss.PyCallbackIOReader(file.read, 1 << 22)  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            return faiss.read_index(reader)
+        except RuntimeError as exc:
+            raise ValueError(f"{path} is not a FAISS index") from exc
+
+
 def read_index(path: Path) -> VectorIndex:
-    """Read an index from a file: of one picture a vector, until `of_pictures` says otherwise.
+    """Read an exact index from a file: of one picture a vector, until `of_pictures` says otherwise.
 
     Raises:
         OSError: the file cannot be read.
@@ -187,11 +221,8 @@ def read_index(path: Path) -> VectorIndex:
     import faiss
     import numpy as np
 
-    try:
-        index = faiss.deserialize_index(np.fromfile(path, np.uint8))
-    except RuntimeError as exc:
-        raise ValueError(f"{path} is not a FAISS index") from exc
+    index = read_faiss(path)
     if not isinstance(index, faiss.IndexIDMap2):
         raise ValueError(f"{path} is a FAISS index of another kind")
     ids = np.sort(faiss.vector_to_array(index.id_map))
-    return VectorIndex(index, ids, ids, np.arange(len(ids)))
+    return VectorIndex(index, Pictures.of(ids, ids))

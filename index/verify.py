@@ -11,7 +11,7 @@ from .catalogue import read_rows
 from .duplicates import read_groups
 from .errors import LibraryDamaged
 from .folder import CATALOGUE, DUPLICATES, INDEX, VECTORS, part_paths
-from .index_file import open_index, rewrite_index
+from .index_file import INDEX_PARTS, open_index, rewrite_index
 from .manifest import part_fault, read_manifest
 from .records import Manifest
 from .vector_files import read_chunks
@@ -60,14 +60,14 @@ def repair(library: Path) -> list[Fault]:
     """
     library = Path(os.path.abspath(library))  # noqa: PTH100
     faults = verify(library)
-    if faults and all(fault.part.startswith(INDEX) for fault in faults):
+    if faults and all(fault.part.startswith(INDEX_PARTS) for fault in faults):
         rewrite_index(library)
         faults = verify(library)
     return faults
 
 
 def _fix(library: Path, part: str) -> str:
-    if part.startswith(INDEX):
+    if part.startswith(INDEX_PARTS):
         return f"limner index verify --repair --library {library}"
     return f"limner index build SOURCE --library {library} --rebuild"
 
@@ -97,7 +97,7 @@ def _compare_parts(library: Path, manifest: Manifest, faulty: set[str]) -> list[
         fault(VECTORS, f"{(~np.isin(held, kept)).sum()} pictures' vectors are missing")
         return faults
     name = next((part for part in manifest.parts if part.startswith(INDEX)), INDEX)
-    if name not in faulty:
+    if not any(part.startswith(INDEX_PARTS) for part in faulty):
         try:
             index_ids, rows = open_index(library, manifest, ids, vector_ids).vectors()
         except LibraryDamaged:

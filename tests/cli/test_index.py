@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -307,3 +308,26 @@ def test_build_with_sentences_is_kept_by_update_and_dropped_by_none(
     assert list((tmp_path / "library").glob("sentences-*"))
     limner("index", "build", colour_folder, *options, "--sentences", "none", wiring=wiring)
     assert not list((tmp_path / "library").glob("sentences-*"))
+
+
+def test_index_type_is_kept_until_another_is_named(limner: Limner, library: Path, colour_folder: Path) -> None:
+    def info() -> dict[str, Any]:
+        return json.loads(limner("index", "info", "--library", library, "--json").stdout)
+
+    before = info()
+    assert before["index_type"] == "flat"
+    assert limner("index", "update", "--library", library, "--index-type", "sq16").exit_code == 0
+    assert info()["index_type"] == "sq16"
+    assert info()["memory_bytes"]["search"] < before["memory_bytes"]["search"]
+    assert limner("index", "build", colour_folder, "--library", library).exit_code == 0
+    assert "index       sq16, about" in limner("index", "info", "--library", library).stdout
+    assert limner("index", "compact", "--library", library, "--index-type", "auto").exit_code == 0
+    assert info()["index_type"] == "flat"
+
+
+def test_unknown_index_type_is_refused_with_those_there_are(limner: Limner, library: Path) -> None:
+    for command in ("update", "compact"):
+        result = limner("index", command, "--library", library, "--index-type", "hnsw")
+        assert result.exit_code == 1
+        assert "no index type 'hnsw'" in result.stderr
+        assert "ivf-sq8" in result.stderr

@@ -23,13 +23,13 @@ def _by_sorting(ids: np.ndarray, rows: np.ndarray, query: np.ndarray, m: int, ex
     return [image_id for _, image_id in ranked if image_id not in exclude][:m]
 
 
-@pytest.mark.parametrize("float32_up_to", [0, 10_000], ids=["float16", "float32"])
+@pytest.mark.parametrize("kind", ["sq16", "flat"], ids=["float16", "float32"])
 @pytest.mark.parametrize("excluded", [0, 1, 700, 1000])
-def test_search_finds_what_sorting_finds(float32_up_to: int, excluded: int) -> None:
+def test_search_finds_what_sorting_finds(kind: str, excluded: int) -> None:
     rng = np.random.default_rng(1)
     ids = np.sort(rng.choice(10**12, 1000, replace=False))
     rows = _unit(1000, 24)
-    index = build_index(ids, rows, float32_up_to=float32_up_to)
+    index = build_index(ids, rows, kind=kind)
     exclude = set(rng.choice(ids, excluded, replace=False).tolist())
     for query in _unit(20, 24, seed=2).astype(np.float32):
         for m in (1, 10, 400, 5000):
@@ -37,9 +37,9 @@ def test_search_finds_what_sorting_finds(float32_up_to: int, excluded: int) -> N
             assert [image_id for image_id, _ in hits] == _by_sorting(ids, rows, query, m, exclude)
 
 
-@pytest.mark.parametrize("float32_up_to", [0, 10_000], ids=["float16", "float32"])
+@pytest.mark.parametrize("kind", ["sq16", "flat"], ids=["float16", "float32"])
 @pytest.mark.parametrize("m", [1, 7, 99, 100, 101, 300, 1500])
-def test_search_breaks_ties_by_id_also_at_the_cut(float32_up_to: int, m: int) -> None:
+def test_search_breaks_ties_by_id_also_at_the_cut(kind: str, m: int) -> None:
     rng = np.random.default_rng(3)
     for count in rng.integers(50, 3000, 8):
         # Small whole numbers: exact products, and most of them equal to many others.
@@ -47,7 +47,7 @@ def test_search_breaks_ties_by_id_also_at_the_cut(float32_up_to: int, m: int) ->
         query = rng.integers(-2, 3, 4).astype(np.float32)
         ids = np.sort(rng.choice(10**6, count, replace=False))
         exclude = set(rng.choice(ids, count // 5).tolist())
-        hits = build_index(ids, rows, float32_up_to=float32_up_to).search(query, m, exclude=exclude)
+        hits = build_index(ids, rows, kind=kind).search(query, m, exclude=exclude)
         assert [image_id for image_id, _ in hits] == _by_sorting(ids, rows, query, m, exclude)
 
 
@@ -87,21 +87,21 @@ def test_index_gives_same_bytes_from_its_parquet(tmp_path: Path, monkeypatch: py
     assert _bytes(index, tmp_path / "a") == _bytes(again, tmp_path / "b")
 
 
-@pytest.mark.parametrize("float32_up_to", [0, 10_000], ids=["float16", "float32"])
-def test_index_comes_back_from_its_file(tmp_path: Path, float32_up_to: int) -> None:
+@pytest.mark.parametrize("kind", ["sq16", "flat"], ids=["float16", "float32"])
+def test_index_comes_back_from_its_file(tmp_path: Path, kind: str) -> None:
     ids, rows = np.arange(5, 25), _unit(20, 8)
-    _bytes(build_index(ids, rows, float32_up_to=float32_up_to), tmp_path / "a.faiss")
+    _bytes(build_index(ids, rows, kind=kind), tmp_path / "a.faiss")
     index = read_index(tmp_path / "a.faiss")
     back_ids, back_rows = index.vectors()
     assert np.array_equal(back_ids, ids)
     assert np.array_equal(back_rows, rows.astype(np.float32))
 
 
-@pytest.mark.parametrize("float32_up_to", [0, 10_000], ids=["float16", "float32"])
-def test_index_changed_in_place_finds_what_sorting_finds(float32_up_to: int) -> None:
+@pytest.mark.parametrize("kind", ["sq16", "flat"], ids=["float16", "float32"])
+def test_index_changed_in_place_finds_what_sorting_finds(kind: str) -> None:
     rng = np.random.default_rng(4)
     rows = _unit(900, 16)
-    index = build_index(np.arange(600), rows[:600], float32_up_to=float32_up_to)
+    index = build_index(np.arange(600), rows[:600], kind=kind)
     index.add(np.arange(600, 900), rows[600:])
     # Some vectors have no picture any more, others have several.
     image_ids = np.sort(rng.choice(10**6, 1000, replace=False))

@@ -1,0 +1,76 @@
+"""How much memory an index takes, to build and to search, and how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .errors import MemoryShort
+from .index_types import FLAT, IVF_RABITQ, IVF_SQ8, SQ16, TRAINED_ON, TYPES, lists_for
+
+_IDS = 40  # bytes a vector: ids of pictures and vectors, in their orders
+_CHUNK = 64 << 20  # bytes of vectors in flight
+_GROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory"))  # version 2, version 1
+
+
+def search_bytes(kind: str, count: int, dimension: int) -> int:
+    """Memory of an open index of count vectors; vectors that are mapped from the disk do not count."""
+    code = {FLAT: 4 * dimension, SQ16: 2 * dimension, IVF_SQ8: dimension, IVF_RABITQ: dimension // 2 + 20}[kind]
+    lists = 0 if kind in (FLAT, SQ16) else (4 * dimension * lists_for(count))
+    return count * (code + _IDS) + lists
+
+
+def build_bytes(kind: str, count: int, dimension: int) -> int:
+    """Memory at the height of building an index of count vectors, without what the rest of a build takes."""
+    finished = search_bytes(kind, count, dimension)
+    if kind in (FLAT, SQ16):
+        return finished + _CHUNK
+    # Lists grow by doubling, so they hold up to twice what is in them; before that k-means holds its sample.
+    sample = 2 * 4 * dimension * min(count, TRAINED_ON * lists_for(count))
+    return max(2 * finished, finished + sample) + _CHUNK
+
+
+def check_memory(kind: str, count: int, dimension: int, free: Callable[[], int] | None = None) -> None:
+    """Do nothing where an index of count vectors can be built in the memory that is free.
+
+    Raises:
+        MemoryShort: it cannot; the hint names a type that can.
+    """
+    there = (free or free_bytes)()
+    needed = build_bytes(kind, count, dimension)
+    if needed <= there:
+        return
+    smaller = [other for other in TYPES if build_bytes(other, count, dimension) <= there]
+    raise MemoryShort(
+        f"an index of {count:,} vectors of {dimension} numbers takes {size(needed)} of memory to build as {kind}, "
+        f"{size(there)} are free",
+        f"`--index-type {smaller[0]}` takes {size(build_bytes(smaller[0], count, dimension))}"
+        if smaller
+        else "free memory or take a larger machine: no `--index-type` fits",
+    )
+
+
+def free_bytes() -> int:
+    """Memory that a process may still take: of the machine, or of the control group that it runs in."""
+    import psutil
+
+    return min(psutil.virtual_memory().available, *(_left_in(group) for group in _GROUPS))
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _left_in(group: Path) -> int:
+    """What a control group allows beside what is in use; pages of files can be given back and are not in use."""
+    names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+    for limit, usage in names:
+        try:
+            most, used = int((group / limit).read_text()), int((group / usage).read_text())
+            lines = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        except (OSError, ValueError):  # not there, or `max`
+            continue
+        files = sum(int(lines.get(name, 0)) for name in ("inactive_file", "active_file"))
+        return max(0, most - used + files)
+    return 1 << 62

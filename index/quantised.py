@@ -1,0 +1,236 @@
+"""A quantised index of many vectors: k-means puts them into lists, the nearest lists are asked, the best re-scored.
+
+Text queries lie off the pictures' distribution, where quantised products mislead: what a list holds is only a
+candidate, and the scores that are given are those of the vectors in full. Lists know vectors by their row in
+`FullVectors`, which never changes, so vectors can be taken out of them and conditions are a bit a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .full_vectors import FullVectors, read_full_vectors
+from .gpu import GpuIndex, learn_on_gpus, to_gpus
+from .index_types import IVF_RABITQ, IVF_SQ8, TRAINED_ON, lists_for
+from .memory import search_bytes
+from .pictures import Pictures
+from .vector_files import ROWS_AT_A_TIME
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .atomic import WholeFile
+
+# Up to so many vectors that a condition leaves are scored one by one.
+SCORED_UP_TO = 5_000
+LISTS_ASKED = {IVF_SQ8: 384, IVF_RABITQ: 384}
+# So many candidates are re-scored for each hit, and never fewer than the second number.
+RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 256)}
+_RABITQ_BITS = 4
+_GPU_MOST = 2_048  # hits of one call
+_ROUNDS = 10  # of k-means
+_SEED = 1234
+
+
+@dataclass(frozen=True, slots=True)
+class QuantisedIndex:
+    """Inner-product search over the lists of an IVF index, by picture; `of_pictures` says which pictures these are."""
+
+    faiss_index: Any  # IndexIVF, by row of full
+    full: FullVectors
+    pictures: Pictures  # by row of full
+    mean: np.ndarray  # (d,) float32: of the pictures' vectors
+    gpu: GpuIndex | None = None  # asked where there is no condition
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def image_ids(self) -> np.ndarray:
+        """(n,) int64, ascending."""
+        return self.pictures.ids
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.faiss_index.d
+
+    @property
+    def index_type(self) -> str:
+        """Its name."""
+        kind = _type_of(self.faiss_index)
+        assert kind is not None
+        return kind
+
+    def search(self, query: np.ndarray, m: int, *, exclude: Collection[int] = ()) -> list[tuple[int, float]]:
+        """Return the m (picture id, inner product) nearest to query, best first, equal ones by id.
+
+        query is (d,) float32, unit length. m come back whenever there are as many that are not excluded; a picture in a
+        list that was not asked may be missed.
+        """
+        allowed = None
+        if exclude:
+            import numpy as np
+
+            allowed = np.ones(len(self), bool)
+            allowed[self.pictures.places(exclude)] = False
+        places, scores = self.nearest(query, m, allowed)
+        return list(zip(self.image_ids[places].tolist(), scores.tolist(), strict=True))
+
+    def nearest(self, query: np.ndarray, m: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As `search`, by place: places (k,) int64 and inner products (k,) float32, of allowed (n,) bool if given."""
+        import numpy as np
+
+        row = np.ascontiguousarray(query, np.float32)
+        rows = self._candidates(row, m, allowed) if m > 0 and len(self) else np.empty(0, np.int64)
+        places, scores = self.pictures.having(rows, self.full.scores(row, rows))
+        if allowed is not None:
+            places, scores = places[allowed[places]], scores[allowed[places]]
+        best = np.lexsort((places, -scores))[:m]
+        return places[best], scores[best]
+
+    def scores(self, query: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """The inner products (k,) float32 of query (d,) with the vectors of the pictures at places (k,)."""
+        import numpy as np
+
+        return self.full.scores(np.ascontiguousarray(query, np.float32), self.pictures.vectors[places])
+
+    def vectors(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids (n,) int64 of the pictures, ascending, and their vectors (n, d) float32."""
+        return self.image_ids, self.full.take(self.pictures.vectors)
+
+    def of_pictures(self, image_ids: np.ndarray, vector_ids: np.ndarray) -> QuantisedIndex:
+        """The index for these pictures, ids ascending; vectors that none of them has leave it.
+
+        Raises:
+            ValueError: a vector is not in the index.
+        """
+        import numpy as np
+
+        order = np.argsort(self.full.ids, kind="stable")
+        places = np.searchsorted(self.full.ids, vector_ids, sorter=order)
+        rows = order[places.clip(max=len(order) - 1)] if len(order) else places[:0]
+        if len(rows) != len(vector_ids) or not np.array_equal(self.full.ids[rows], vector_ids):
+            raise ValueError("a picture has no vector")
+        times = np.bincount(rows, minlength=len(order))
+        if not times.all():
+            self.faiss_index.remove_ids(_selector(times == 0))
+        mean = self.full.total(times) / max(1, len(rows))
+        return QuantisedIndex(
+            self.faiss_index, self.full, Pictures.of_rows(image_ids, rows, len(order)), mean.astype(np.float32)
+        )
+
+    def on_gpus(self) -> QuantisedIndex:
+        """The same, asked on the GPUs where that can be: see `gpu`."""
+        self.faiss_index.nprobe = min(LISTS_ASKED[self.index_type], self.faiss_index.nlist)
+        needed = search_bytes(self.index_type, self.faiss_index.ntotal, self.dimension)
+        return replace(self, gpu=to_gpus(self.faiss_index, needed))
+
+    def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Take vectors (k, d) float16 in under new ids; no picture has them yet."""
+        import numpy as np
+
+        rows = np.arange(len(self.full), len(self.full) + len(ids))
+        self.full.add(ids, vectors)
+        self.faiss_index.add_with_ids(vectors.astype(np.float32), rows)
+
+    def _candidates(self, query: np.ndarray, m: int, allowed: np.ndarray | None) -> np.ndarray:
+        """The rows (k,) among which the m nearest are."""
+        import faiss
+        import numpy as np
+
+        left, selector = self.faiss_index.ntotal, None
+        if allowed is not None:
+            among = np.zeros(len(self.full), bool)
+            among[self.pictures.vectors[allowed]] = True
+            left = int(np.count_nonzero(among))
+            if left <= SCORED_UP_TO:
+                return np.flatnonzero(among)
+            selector = _selector(among)
+        times, least = RESCORED[self.index_type]
+        wanted = min(max(times * m, least), left)
+        if self.gpu is not None and selector is None and wanted <= _GPU_MOST:
+            found = self.gpu.nearest_rows(query, wanted)
+            if len(found) >= min(m, left):
+                return found
+        # Where a condition leaves one in ten, ten times as many lists hold as many of them.
+        asked = min(LISTS_ASKED[self.index_type] * self.faiss_index.ntotal // left, self.faiss_index.nlist)
+        while True:
+            parameters = faiss.SearchParametersIVF(nprobe=asked, sel=selector)  # pyright: ignore[reportCallIssue]
+            _, rows = self.faiss_index.search(query.reshape(1, -1), wanted, params=parameters)
+            found = rows[0][rows[0] >= 0]
+            if len(found) >= min(m, left) or asked == self.faiss_index.nlist:
+                return found
+            asked = min(4 * asked, self.faiss_index.nlist)
+
+
+def write_quantised(file: WholeFile, kind: str, full: FullVectors) -> None:
+    """Train an index on a sample of the vectors, add them all and write it; the same vectors give the same bytes.
+
+    A GPU learns the lists where there is one, and rounds otherwise than a CPU.
+    """
+    import faiss
+    import numpy as np
+
+    lists = lists_for(len(full))
+    index = _empty(kind, full.dimension, lists)
+    learn_on_gpus(index)
+    if len(full):
+        sample = np.linspace(0, len(full) - 1, min(len(full), max(256, TRAINED_ON * lists)), dtype=np.int64)
+        index.train(full.take(np.unique(sample)))
+    for at in range(0, len(full), ROWS_AT_A_TIME):
+        index.add(full.take(np.arange(at, min(at + ROWS_AT_A_TIME, len(full)))))
+    faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def read_quantised(path: Path, full_path: Path) -> QuantisedIndex:
+    """Read an index and map its vectors: of one picture a vector, until `of_pictures` says otherwise.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: it is no such index, or the vectors are those of another one.
+    """
+    import numpy as np
+
+    from .vectors import read_faiss
+
+    index, full = read_faiss(path), read_full_vectors(full_path)
+    if _type_of(index) is None or index.ntotal != len(full) or index.d != full.dimension:
+        raise ValueError(f"{path} is no index of the vectors in {full_path}")
+    order = np.argsort(full.ids, kind="stable")
+    return QuantisedIndex(index, full, Pictures.of_rows(full.ids[order], order, len(order)), np.empty(0, np.float32))
+
+
+def _empty(kind: str, dimension: int, lists: int) -> Any:
+    import faiss
+
+    quantizer = faiss.IndexFlatIP(dimension)
+    if kind == IVF_SQ8:
+        eight_bits = faiss.ScalarQuantizer.QT_8bit
+        index = faiss.IndexIVFScalarQuantizer(quantizer, dimension, lists, eight_bits, faiss.METRIC_INNER_PRODUCT)
+    else:
+        assert kind == IVF_RABITQ, kind
+        index = faiss.IndexIVFRaBitQ(quantizer, dimension, lists, faiss.METRIC_INNER_PRODUCT, True, _RABITQ_BITS)
+    index.cp.spherical = True
+    index.cp.niter = _ROUNDS
+    index.cp.seed = _SEED
+    index.cp.min_points_per_centroid = 1
+    return index
+
+
+def _type_of(index: Any) -> str | None:
+    import faiss
+
+    types = {faiss.IndexIVFScalarQuantizer: IVF_SQ8, faiss.IndexIVFRaBitQ: IVF_RABITQ}
+    return next((name for kind, name in types.items() if isinstance(index, kind)), None)
+
+
+def _selector(rows: np.ndarray) -> Any:
+    """Of rows (n,) bool those that are true."""
+    import faiss
+    import numpy as np
+
+    return faiss.IDSelectorBitmap(np.packbits(rows, bitorder="little"))  # pyright: ignore[reportCallIssue]
