@@ -315,7 +315,8 @@ def _load(source: str, name: str, precision: str, device: torch.device, **option
     visual: Any = model.visual
     preprocess_config = dict(visual.preprocess_cfg)
     # Sizes and crops of pictures, then to a tensor, then to the mean and spread of the training.
-    transforms = image_transform_v2(PreprocessCfg(**preprocess_config), is_train=False).transforms
+    whole: Any = image_transform_v2(PreprocessCfg(**preprocess_config), is_train=False)
+    transforms = whole.transforms
     side = visual.image_size if isinstance(visual.image_size, int) else max(visual.image_size)
     fingerprint = _fingerprint(model, config, preprocess_config, precision, probe)
     dtype = torch_dtype(precision)

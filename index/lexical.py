@@ -164,14 +164,13 @@ def index_words(parts: Sequence[WordPart], ids: np.ndarray) -> WordIndex:
         raise ValueError("a picture is in no part of the words")
     ordered = sorted(set().union(*(part.words for part in parts)))
     rank = {word: place for place, word in enumerate(ordered)}
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    none = np.empty(0, np.int32)
+    found = [(none, none, none)]
     for number, (part, place) in enumerate(zip(parts, places, strict=True)):
         counts_here = (place >= 0) & (speaker[place] == number) if len(ids) else place >= 0
         kept = counts_here[part.pictures]
         ranks = np.array([rank[word] for word in part.words], np.int32).repeat(np.diff(part.starts))
         found.append((ranks[kept], place[part.pictures[kept]], part.counts[kept]))
-    if not found:
-        found.append((np.empty(0, np.int32),) * 3)
     words, pictures, counts = (np.concatenate(columns) for columns in zip(*found, strict=True))
     if len(parts) > 1:
         order = np.lexsort((pictures, words))
