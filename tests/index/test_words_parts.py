@@ -12,7 +12,7 @@ from limner.index.library import Library
 
 from ..colours import ColourEncoder, Paint
 
-QUERIES = ("fox", "lake in the night", "3", "step 4", "winter", "coast")
+QUERIES = ("fox", "lake in the night", "3", "step 4", "winter", "coast", "rocks")
 
 
 @pytest.fixture
@@ -72,11 +72,15 @@ def test_words_after_updates_equal_words_made_anew(many: Path, paint: Paint) -> 
     assert _scores(many) == _scores(_anew(many))
 
 
-def test_words_of_folders_follow_a_source_that_comes_above(many: Path) -> None:
+def test_words_of_folders_follow_a_source_that_comes_inside_another(many: Path) -> None:
     pictures = many.parent / "pictures"
-    build([pictures / "coast"], many, encoder=ColourEncoder())
-    assert _scores(many) == _scores(_anew(many, pictures / "coast"))
-    build([pictures, pictures / "coast"], many, encoder=ColourEncoder())
-    assert _scores(many) == _scores(_anew(many, pictures, pictures / "coast"))
+    rocks = pictures / "coast" / "rocks"
+    rocks.mkdir()
+    for number in range(5):
+        (pictures / "coast" / f"fox {number:02}.png").rename(rocks / f"fox {number:02}.png")
+    build([pictures], many, encoder=ColourEncoder())
+    assert _scores(many) == _scores(_anew(many, pictures))
+    build([pictures, rocks], many, encoder=ColourEncoder())
+    assert _scores(many) == _scores(_anew(many, pictures, rocks))
     build([pictures], many, encoder=ColourEncoder())
     assert _scores(many) == _scores(_anew(many, pictures))
