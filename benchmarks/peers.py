@@ -42,6 +42,7 @@ class Peer:
     """Another program that makes vectors of a folder of pictures."""
 
     package: str
+    beside: Sequence[str]  # what its own requirements leave out
     at_least: float  # times as fast
     command: Callable[[Path, Path, Path, Path], Sequence[str]]  # bin folder, pictures, an empty folder, checkpoint
 
@@ -59,7 +60,10 @@ def rclip(programs: Path, pictures: Path, out: Path, checkpoint: Path) -> list[s
     raise CannotRun("it runs ONNX files of its own model and takes no checkpoint of open_clip")
 
 
-PEERS = (Peer("clip-retrieval", 3.0, clip_retrieval), Peer("rclip", 1.5, rclip))
+PEERS = (
+    Peer("clip-retrieval", ("setuptools<81",), 3.0, clip_retrieval),  # imports pkg_resources
+    Peer("rclip", (), 1.5, rclip),
+)
 
 
 def limner(programs: Path, pictures: Path, out: Path, checkpoint: Path) -> list[str]:
@@ -68,28 +72,44 @@ def limner(programs: Path, pictures: Path, out: Path, checkpoint: Path) -> list[
     return [*build, "--encoder", str(checkpoint)]
 
 
-def install(package: str, folder: Path) -> Path:
-    """The programs of an environment with this package, made if it is not there."""
+def install(peer: Peer, folder: Path) -> Path:
+    """The programs of an environment with this peer, made if it is not there."""
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
     if not (folder / "installed").exists():
         shutil.rmtree(folder, ignore_errors=True)
         venv.create(folder, with_pip=True)
-        _run([str(programs / "python"), "-m", "pip", "install", "--quiet", package])
+        _run([str(programs / "python"), "-m", "pip", "install", "--quiet", peer.package, *peer.beside])
         (folder / "installed").touch()
     return programs
 
 
-def seconds(command: Callable[[Path, Path], Sequence[str]], few: Path, many: Path, out: Path) -> float:
-    """What a command takes for the pictures that many has more than few."""
-    taken = []
+@dataclass(frozen=True)
+class Rate:
+    """Pictures a second, and a second of all processors, which tells more where the machine has other work."""
+
+    wall: float
+    processor: float
+
+    def over(self, other: Rate) -> str:
+        return f"{self.wall / other.wall:.2f} (of processor seconds {self.processor / other.processor:.2f})"
+
+
+def rate(command: Callable[[Path, Path], Sequence[str]], few: Path, many: Path, out: Path, count: int) -> Rate:
+    """How fast a command is with the count pictures that many has more than few."""
+    taken: list[tuple[float, float]] = []
     for pictures in (few, many):
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         arguments = command(pictures, out)
-        started = time.perf_counter()
+        started, before = time.perf_counter(), os.times()
         _run(arguments)
-        taken.append(time.perf_counter() - started)
-    return taken[1] - taken[0]
+        ended, after = time.perf_counter(), os.times()
+        processor = after.children_user + after.children_system - before.children_user - before.children_system
+        taken.append((ended - started, processor))
+    wall, processor = (many_s - few_s for few_s, many_s in zip(*taken, strict=True))
+    if min(wall, processor) <= 0:
+        raise CannotRun(f"{count} pictures are too few to stand out from the start-up")
+    return Rate(count / wall, count / processor)
 
 
 def _run(command: Sequence[str]) -> None:
@@ -113,26 +133,24 @@ def main() -> None:
         make_folder(many, START_UP + arguments.count, side_px=SIDE_PX)
         checkpoint = write_checkpoint(place / "checkpoint")
         own = Path(sys.executable).parent
-        ours = arguments.count / seconds(lambda *where: limner(own, *where, checkpoint), few, many, place / "out")
+        to_measure = few, many, place / "out", arguments.count
+        ours = rate(lambda *where: limner(own, *where, checkpoint), *to_measure)
         print(f"{arguments.count:,} pictures of {SIDE_PX} px, {MODEL} of random weights")
-        print(f"{'limner':<16}{ours:>8.1f} a second", flush=True)
+        print(f"{'limner':<16}{ours.wall:>8.1f} a second", flush=True)
         for peer in PEERS:
             if arguments.only and peer.package not in arguments.only:
                 continue
             try:
                 # Asked first: what cannot be run need not be installed.
                 peer.command(place, few, place / "out", checkpoint)
-                programs = install(peer.package, (arguments.environments or place) / peer.package)
-                command = peer.command
-                taken = seconds(
-                    lambda *where, run=command, at=programs: run(at, *where, checkpoint), few, many, place / "out"
-                )
+                programs = install(peer, (arguments.environments or place) / peer.package)
+                run = peer.command
+                theirs = rate(lambda *where, run=run, at=programs: run(at, *where, checkpoint), *to_measure)
             except CannotRun as exc:
                 print(f"{peer.package:<16}not measured: {exc}", flush=True)
                 continue
-            theirs = arguments.count / taken
-            line = f"{peer.package:<16}{theirs:>8.1f} a second, ratio {ours / theirs:.2f} (at least {peer.at_least})"
-            print(line, flush=True)
+            ratio = f"ratio {ours.over(theirs)}, at least {peer.at_least}"
+            print(f"{peer.package:<16}{theirs.wall:>8.1f} a second, {ratio}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from .decode import decode
 from .errors import PictureUnreadable
+from .processors import on_all_processors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,16 +84,22 @@ def to_look_at(paths: Sequence[str], encoder: Encoder) -> list[str]:
 
 def features(images: Sequence[Image.Image], encoder: OpenClipEncoder) -> np.ndarray:
     """The mean of each picture's patch tokens in the last layer, (n, d) float32."""
+    import numpy as np
     import torch
 
-    caught: list[Any] = []
-    handle = encoder.model.visual.ln_post.register_forward_hook(lambda _, __, tokens: caught.append(tokens))
-    try:
+    caught: dict[int, Any] = {}  # by thread: pieces of the images pass side by side
+
+    def means(piece: Sequence[Image.Image]) -> np.ndarray:
         with torch.inference_mode():
-            encoder.model.encode_image(encoder.pixels(images))
+            encoder.model.encode_image(encoder.pixels(piece))
+        return caught.pop(get_ident())[:, 1:].mean(1).float().cpu().numpy()
+
+    last = encoder.model.visual.ln_post
+    handle = last.register_forward_hook(lambda _, __, tokens: caught.update({get_ident(): tokens}))
+    try:
+        return np.concatenate(on_all_processors(means, images, encoder.device))
     finally:
         handle.remove()
-    return caught[0][:, 1:].mean(1).float().cpu().numpy()
 
 
 def squared_distances(vectors: np.ndarray, mean: np.ndarray, precision: np.ndarray) -> np.ndarray:
