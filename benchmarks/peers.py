@@ -134,7 +134,10 @@ def main() -> None:
         checkpoint = write_checkpoint(place / "checkpoint")
         own = Path(sys.executable).parent
         to_measure = few, many, place / "out", arguments.count
-        ours = rate(lambda *where: limner(own, *where, checkpoint), *to_measure)
+        try:
+            ours = rate(lambda *where: limner(own, *where, checkpoint), *to_measure)
+        except CannotRun as exc:
+            sys.exit(f"limner cannot be measured: {exc}")
         print(f"{arguments.count:,} pictures of {SIDE_PX} px, {MODEL} of random weights")
         print(f"{'limner':<16}{ours.wall:>8.1f} a second", flush=True)
         for peer in PEERS:
