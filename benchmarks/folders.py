@@ -20,13 +20,13 @@ def jpeg(seed: int, side_px: int = 48) -> bytes:
     return buffer.getvalue()
 
 
-def make_folder(folder: Path, count: int, *, distinct: bool = True) -> None:
+def make_folder(folder: Path, count: int, *, distinct: bool = True, side_px: int = 48) -> None:
     """count files below folder, 1,000 a folder; not distinct ones are a hundred pictures again and again."""
-    some = [jpeg(seed) for seed in range(0 if distinct else 100)]
+    some = [jpeg(seed, side_px) for seed in range(0 if distinct else 100)]
     for number in range(count):
         path = folder / f"{number // PER_FOLDER:04d}" / f"picture-{number:07d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(jpeg(number) if distinct else some[number % 100])
+        path.write_bytes(jpeg(number, side_px) if distinct else some[number % 100])
 
 
 class CheapEncoder:
@@ -40,9 +40,13 @@ class CheapEncoder:
         self.dimension = dimension
         self._matrix = np.random.default_rng(0).standard_normal((8 * 8 * 3, dimension)).astype(np.float32)
 
+    def prepare(self, image: Image.Image) -> Image.Image:
+        """See Encoder."""
+        return image if image.size == (8, 8) else image.resize((8, 8))
+
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """See Encoder."""
-        small = [np.asarray(image.resize((8, 8)), np.float32).reshape(-1) - 128 for image in images]
+        small = [np.asarray(self.prepare(image), np.float32).reshape(-1) - 128 for image in images]
         rows = np.stack(small) @ self._matrix
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

@@ -24,7 +24,7 @@ from limner.composer.markdown import parse_draft, plain_text
 from limner.composer.retrieve import paragraphs_around
 from limner.index.errors import EncoderUnknown
 from limner.index.fusion import fuse, said_channels
-from limner.index.lexical import index_words, read_words
+from limner.index.lexical import cut_words, index_words, read_words
 from limner.index.records import ImageRecord
 from limner.index.sentences import SentenceEncoder, index_sentences, load_sentence_encoder
 
@@ -131,7 +131,7 @@ def ranked(
     records: Sequence[ImageRecord], questions: Sequence[Question], encoder: SentenceEncoder | None
 ) -> np.ndarray:
     """The product's score of every picture for every question, (questions, pictures)."""
-    words = index_words(records)
+    words = index_words([cut_words(records)], np.array([record.id for record in records]))
     sentences = index_sentences(records, encoder) if encoder else None
     rows = np.searchsorted([record.id for record in records], sentences.ids) if sentences else np.empty(0, np.int64)
     scores = [
@@ -166,13 +166,13 @@ def print_opening(count: int) -> None:
     records = [record(row, alt=" ".join(chance.choices(vocabulary, weights, k=40))) for row in range(count)]
     query = " ".join(chance.choices(vocabulary, weights, k=200))
     started = time.perf_counter()
-    data = index_words(records).to_bytes()
+    data = cut_words(records).to_bytes()
     built = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "words.parquet"
         path.write_bytes(data)
         opened = time.perf_counter()
-        index = read_words(path)
+        index = index_words([read_words(path)], np.array([record.id for record in records]))
         read = time.perf_counter()
         index.scores("", [query])
         asked = time.perf_counter()

@@ -42,6 +42,7 @@ def build_library(
             show_default=False,
         ),
     ] = None,
+    precision: options.Precision = None,
     sentences: options.Sentences = None,
     index_type: options.IndexType = None,
     device: options.Device = None,
@@ -59,6 +60,7 @@ def build_library(
         {
             "library": library,
             "encoder": encoder,
+            "precision": precision,
             "sentences": sentences,
             "index_type": index_type,
             "device": device,
@@ -73,7 +75,8 @@ def build_library(
     from .progress import Bar
 
     wiring = wiring_of(ctx)
-    name, said = encoder_name(settings.encoder, folder), sentences_name(settings.sentences, folder)
+    name = encoder_name(settings.encoder, settings.precision, folder, rebuild=rebuild)
+    said = sentences_name(settings.sentences, folder)
     with Bar("Indexing") as bar:
         summary = build(
             sources,

@@ -66,6 +66,15 @@ Device = Annotated[
         show_default=False,
     ),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="auto|fp32|bf16|fp16",
+        help="How the encoder computes: auto measures, for a new library, what is faster.  (default: auto)",
+        show_default=False,
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
 
     library: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = None
     encoder: str | None = None  # None: the library's own, nano-clip for a new one
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     sentences: str | None = None  # None: the library's own, none for a new one
     index_type: str | None = None  # None: the library's own, auto for a new one
     device: str = "auto"

@@ -119,17 +119,29 @@ def library_folder(folder: Path | None) -> Path:
     return folder
 
 
-def encoder_name(asked: str | None, library: Path) -> str:
-    """The encoder to build with: the one asked for, else the one that the library has, else the embedded one."""
+def encoder_name(asked: str | None, precision: str, library: Path, *, rebuild: bool) -> str:
+    """The encoder to build with, and its precision: what is asked for, else the library's own, else the embedded one.
+
+    What a library was begun with is not measured again, because another outcome would be another encoder; a rebuild
+    that names its encoder begins anew.
+
+    Raises:
+        EncoderUnknown: no such precision, or the encoder's name has another one.
+    """
+    from ..index.encoder import resolved_name
     from ..index.errors import LibraryDamaged, LibraryMissing
     from ..index.manifest import read_manifest
+    from ..index.precision import AUTO, split_name, with_precision
 
-    if asked is not None:
-        return asked
     try:
-        return read_manifest(library).encoder
+        known = read_manifest(library).encoder
     except (LibraryMissing, LibraryDamaged):
-        return EMBEDDED_ENCODER
+        known = None
+    base, named = split_name(asked or known or EMBEDDED_ENCODER)
+    own = known is not None and not (rebuild and asked) and resolved_name(base) == split_name(known)[0]
+    if known is not None and own and precision == AUTO and (asked is None or named is None):
+        return known
+    return with_precision(asked or base, precision)
 
 
 def sentences_name(asked: str | None, library: Path) -> str | None:

@@ -16,7 +16,7 @@ from .difference import described_anew, identify, new_rows, number_contents
 from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
 from .errors import LibraryDamaged, LibraryMissing, MemoryShort, SourceMissing
-from .familiar import strange_share_of_library
+from .familiar import strange_share_of_library, to_look_at
 from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
 from .generation import Generation, Skipped, read_generation, read_sentence_part, sentences_of, tried_with
 from .index_types import AUTO, checked_type, type_for
@@ -216,6 +216,7 @@ def _build(
 
     contents = old.contents()
     work.load(contents)
+    looked_at = to_look_at(sorted([*changes.unchanged, *(file.location for file in changes.to_read)]), encoder)
     embedded = embed(
         changes.to_read,
         encoder=encoder,
@@ -226,6 +227,7 @@ def _build(
         progress=progress,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
+        keep_seen=frozenset(looked_at),
     )
     broken = _broken(old, changes, embedded)
     skipped = _all_skipped(found, broken, embedded)
@@ -249,7 +251,7 @@ def _build(
         next_vector_id=next_vector_id,
         metadata_digest=digests[0],
         descriptions_digest=digests[1],
-        strange=strange_share_of_library(_pictures(changes, embedded), encoder),
+        strange=strange_share_of_library(looked_at, encoder, embedded.seen),
     )
     space = Space(encoder.name, encoder.fingerprint, encoder.dimension)
     try:
@@ -317,13 +319,6 @@ def _leave(library: Path, found: Scan, old: Generation, changes: Changes) -> Bui
     write_skipped(library, [*skipped, *notices])
     discard_strays(library)
     return BuildSummary(0, len(changes.unchanged) + len(changes.unseen), 0, 0, skipped, notices)
-
-
-def _pictures(changes: Changes, embedded: Embedded) -> list[Path]:
-    """The pictures of the library that can be read now, by path."""
-    read = zip(changes.to_read, embedded.contents, strict=True)
-    new = (file.location for file, content in read if content != NO_CONTENT)
-    return list(map(Path, sorted([*changes.unchanged, *new])))
 
 
 def _broken(old: Generation, changes: Changes, embedded: Embedded) -> list[tuple[str, int, int, str]]:

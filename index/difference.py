@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .catalogue import rows_of, schema, to_records
+from .catalogue import each_record, rows_of, schema
 from .embed import NO_CONTENT
 from .generation import Generation
 from .records import ImageRecord
@@ -129,12 +129,11 @@ def _records(
 
 
 def _redescribed(rows: Any, unchanged: set[str], said: Said) -> Iterator[ImageRecord]:
-    for start in range(0, len(rows), _ROWS_AT_A_TIME):
-        for record in to_records(rows.slice(start, _ROWS_AT_A_TIME)):
-            if str(record.path) in unchanged:
-                described = said.told(record)
-                if described != record:
-                    yield described
+    for record in each_record(rows):
+        if str(record.path) in unchanged:
+            described = said.told(record)
+            if described != record:
+                yield described
 
 
 def _table(records: Iterator[ImageRecord]) -> Any:

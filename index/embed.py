@@ -1,15 +1,19 @@
-"""Files to vectors: threads read and decode a bounded way ahead, the encoder takes whole batches in their order."""
+"""Files to vectors: threads read, decode and prepare a bounded way ahead, the encoder takes batches in their order.
+
+All that is done for one picture alone happens on the threads, beside the encoder: what waits for it is already as small
+as it takes it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .decode import EMPTY, MAX_BYTES, MAX_PIXELS, NO_MEMORY, TOO_LARGE, Decoded, decode_bytes, read_bytes
 from .encoder import Encoder
@@ -18,6 +22,9 @@ from .likeness import perceptual_hash
 from .metadata import Metadata, to_json
 from .scan import Found
 from .work import Contents, Encoded
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 NO_CONTENT = -1
 
@@ -33,7 +40,7 @@ class Progress(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Read:
     hash: str = ""
-    decoded: Decoded | None = None  # None when the content is known already, or cannot be decoded
+    decoded: Decoded | None = None  # prepared; None when the content is known already, or cannot be decoded
     perceptual_hash: str = ""
     reason: str = ""
     lasting: bool = False  # the reason lies in the content: another try gives the same
@@ -46,6 +53,7 @@ class Embedded:
     contents: array[int]  # for each file the number of its content, or NO_CONTENT
     skipped: list[tuple[Found, str]] = field(default_factory=list)  # with the reason
     broken: list[tuple[Found, str]] = field(default_factory=list)  # those of them that need no other try
+    seen: dict[str, Image.Image] = field(default_factory=dict)  # by path, as prepared: those that were to be kept
 
 
 def embed(
@@ -59,11 +67,14 @@ def embed(
     progress: Progress,
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
+    keep_seen: Collection[str] = (),
 ) -> Embedded:
     """Encode everything that is not in contents, and add it there after keep has taken its batch.
 
-    Batches are formed in the order of the files, so a build that goes on after a kill forms the same ones. A picture
-    is brought no further down than twice the encoder's side; at most 2 batches and 2 pictures a worker wait in memory.
+    Of the files in keep_seen the pictures are kept too, where they were decoded.
+
+    Batches are formed in the order of the files, so a build that goes on after a kill forms the same ones, and so does
+    one with more workers. At most 2 batches and 2 pictures a worker wait in memory, each as `Encoder.prepare` left it.
     """
     result = Embedded(array("q"))
     unfit: dict[str, str] = {}
@@ -94,12 +105,14 @@ def embed(
         settle()
 
     def read_one(file: Found) -> _Read:
-        return _read(file.path, contents, encoder.image_side_px, max_pixels=max_pixels, max_bytes=max_bytes)
+        return _read(file.path, contents, encoder, max_pixels=max_pixels, max_bytes=max_bytes)
 
     hashes: list[str] = []  # of the files since the last batch; empty for those that were skipped
     reads = _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers))
     for file, read in zip(files, reads, strict=True):
         hashes.append(read.hash)
+        if read.decoded and file.location in keep_seen:
+            result.seen[file.location] = read.decoded.image
         if read.reason:
             skip(file, read.reason, lasting=read.lasting)
         elif read.decoded and contents.find(read.hash) is None and read.hash not in unfit:
@@ -131,7 +144,7 @@ def _read_ahead(files: Sequence[Found], read: Callable[[Found], _Read], *, worke
         pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path, contents: Contents, target_px: int, *, max_pixels: int, max_bytes: int) -> _Read:
+def _read(path: Path, contents: Contents, encoder: Encoder, *, max_pixels: int, max_bytes: int) -> _Read:
     try:
         data = read_bytes(path, max_bytes=max_bytes)
     except PictureUnreadable as exc:
@@ -141,10 +154,12 @@ def _read(path: Path, contents: Contents, target_px: int, *, max_pixels: int, ma
     if contents.find(digest) is not None:
         return _Read(digest)
     try:
-        decoded = decode_bytes(data, name=str(path), target_px=target_px, max_pixels=max_pixels, with_metadata=True)
+        decoded = decode_bytes(
+            data, name=str(path), target_px=encoder.image_side_px, max_pixels=max_pixels, with_metadata=True
+        )
     except PictureUnreadable as exc:
         return _Read(reason=exc.hint, lasting=exc.hint != NO_MEMORY)
-    return _Read(digest, decoded, perceptual_hash(decoded.image))
+    return _Read(digest, replace(decoded, image=encoder.prepare(decoded.image)), perceptual_hash(decoded.image))
 
 
 def _encode(pending: dict[str, _Read], encoder: Encoder) -> tuple[list[Encoded], dict[str, str]]:

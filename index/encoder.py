@@ -13,6 +13,17 @@ from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import DeviceMissing, EncoderUnknown
+from .precision import (
+    AUTO,
+    FULL,
+    has_arithmetic,
+    is_faster,
+    lower_precision,
+    split_name,
+    torch_dtype,
+    with_precision,
+)
+from .processors import on_all_processors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +32,6 @@ if TYPE_CHECKING:
 
 EMBEDDED = "nano-clip"
 CONFIG_NAME = "open_clip_config.json"
-BF16_SUFFIX = "@bf16"
 _WEIGHTS_SUFFIXES = (".safetensors", ".bin", ".pth")  # where open_clip's local-dir: looks
 # What open_clip, torch and transformers raise on checkpoints that do not fit or are broken.
 _UNLOADABLE = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, ImportError, AttributeError)
@@ -52,8 +62,15 @@ class Encoder(Protocol):
         """The side of the square that a picture is brought to."""
         ...
 
+    def prepare(self, image: Image.Image) -> Image.Image:
+        """Bring an RGB image to the size that the model sees; may be called from several threads.
+
+        What is prepared already stays as it is, so that encode_images gives the same for both.
+        """
+        ...
+
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
-        """Return (n, d) float32, unit rows, for RGB images of any size."""
+        """Return (n, d) float32, unit rows, for RGB images of any size, prepared or not."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -70,21 +87,39 @@ class OpenClipEncoder:
     dimension: int
     image_side_px: int
     model: Any
-    preprocess: Any  # PIL image to (3, side, side) float32
+    shape: Any  # PIL image of any size to one of side x side
+    normalise: Any  # (n, 3, side, side) float32 from 0 to 1, to what the model was trained with
     tokenizer: Any  # texts to (n, context) int64
     device: torch.device
-    dtype: torch.dtype  # of the weights and the pixels
+    dtype: torch.dtype  # of the pixels, and of the weights as they are computed with
+
+    def prepare(self, image: Image.Image) -> Image.Image:
+        """See Encoder."""
+        return self.shape(image)
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """See Encoder."""
-        import torch
+        import numpy as np
 
         if not images:
             return self._none()
-        pixels = torch.stack([self.preprocess(image) for image in images])  # (n, 3, side, side) float32
+        return np.concatenate(on_all_processors(self._rows, images, self.device))
+
+    def _rows(self, images: Sequence[Image.Image]) -> np.ndarray:
+        import torch
+
         with torch.inference_mode():
-            vectors = self.model.encode_image(pixels.to(self.device, self.dtype))
-        return _unit_rows(vectors)
+            return _unit_rows(self.model.encode_image(self.pixels(images)))
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """What the model takes for these images: (n, 3, side, side) of its type, on its device."""
+        import numpy as np
+        import torch
+
+        squares = torch.from_numpy(np.stack([np.asarray(self.prepare(image)) for image in images]))
+        # A quarter of the bytes goes to the device this way, and waits before it.
+        levels = squares.to(self.device).permute(0, 3, 1, 2).contiguous()  # (n, 3, side, side) uint8
+        return self.normalise(levels.to(torch.float32).div(255)).to(self.dtype)
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """See Encoder."""
@@ -113,25 +148,44 @@ def load_encoder(name: str, device: str = "auto") -> OpenClipEncoder:
     """Load an encoder from this machine.
 
     name is `nano-clip`; or a folder with open_clip_config.json and weights, as open_clip's `local-dir:` reads it; or
-    `ARCHITECTURE/TAG` of open_clip (`ViT-B-32/laion2b_s34b_b79k`) whose weights lie in the local cache. `@bf16` after
-    any of them keeps the weights in bfloat16: 3-5x faster where the processor has AMX or AVX512-BF16.
-    device is `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`.
+    `ARCHITECTURE/TAG` of open_clip (`ViT-B-32/laion2b_s34b_b79k`) whose weights lie in the local cache. Behind any of
+    them may stand a precision: `@bf16` or `@fp16` keeps the weights in half the bytes, `@auto` measures a batch of
+    both and takes the lower one where it is clearly faster; the encoder's name then says which it is. nano-clip, which
+    takes less time than its pictures' decoding, stays as it is under `@auto`.
+    device is `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`. One that has no arithmetic of the precision
+    computes with the same weights in float32.
 
     Raises:
         EncoderUnknown: no such encoder, or its weights are not here; the hint says what to do.
         DeviceMissing: no such device.
     """
-    base = name.removesuffix(BF16_SUFFIX)
-    precision = "bf16" if base != name else "fp32"
+    base, precision = split_name(name)
     where = device_named(device)
+    if precision != AUTO:
+        return _load_named(base, precision or FULL, where)
+    plain = _load_named(base, FULL, where)
+    lower = lower_precision(where)
+    if base == EMBEDDED or not has_arithmetic(where, lower):
+        return plain
+    other = _load_named(base, lower, where)
+    return other if is_faster(other, than=plain) else plain
+
+
+def _load_named(base: str, precision: str, device: torch.device) -> OpenClipEncoder:
     if base == EMBEDDED:
         folder = Path(str(files("limner.index.nano_clip")))
-        return _from_folder(folder, name, precision, where)
-    path = Path(base.removeprefix("local-dir:")).expanduser()
-    if base and path.is_dir():
-        resolved = f"{path.resolve()}{BF16_SUFFIX if precision == 'bf16' else ''}"
-        return _from_folder(path, resolved, precision, where)
-    return _from_tag(base, name, precision, where)
+        return _from_folder(folder, with_precision(base, precision), precision, device)
+    resolved = resolved_name(base)
+    name = with_precision(resolved, precision)
+    if resolved and Path(resolved).is_dir():
+        return _from_folder(Path(resolved), name, precision, device)
+    return _from_tag(base, name, precision, device)
+
+
+def resolved_name(base: str) -> str:
+    """The name that a library keeps, without its precision: a folder by its absolute path, all else as it is."""
+    folder = Path(base.removeprefix("local-dir:")).expanduser()
+    return str(folder.resolve()) if base and folder.is_dir() else base
 
 
 def encoders_at_hand() -> list[str]:
@@ -245,6 +299,7 @@ def _load(source: str, name: str, precision: str, device: torch.device, **option
     import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
     from safetensors import SafetensorError
+    from torchvision.transforms import Compose
 
     try:
         with _offline():
@@ -259,17 +314,25 @@ def _load(source: str, name: str, precision: str, device: torch.device, **option
         raise EncoderUnknown(f"cannot load the encoder {name!r}: {reason}", _HINT) from exc
     visual: Any = model.visual
     preprocess_config = dict(visual.preprocess_cfg)
+    # Sizes and crops of pictures, then to a tensor, then to the mean and spread of the training.
+    whole: Any = image_transform_v2(PreprocessCfg(**preprocess_config), is_train=False)
+    transforms = whole.transforms
     side = visual.image_size if isinstance(visual.image_size, int) else max(visual.image_size)
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    fingerprint = _fingerprint(model, config, preprocess_config, precision, probe)
+    dtype = torch_dtype(precision)
+    if not has_arithmetic(device, precision):
+        # A library from another machine: these weights, rounded as they are, in an arithmetic that takes no hours.
+        model, dtype = model.float(), torch.float32
     with torch.inference_mode():
         dimension = model.encode_text(probe.to(device)).shape[-1]
     return OpenClipEncoder(
         name=name,
-        fingerprint=_fingerprint(model, config, preprocess_config, precision, probe),
+        fingerprint=fingerprint,
         dimension=int(dimension),
         image_side_px=int(side),
         model=model,
-        preprocess=image_transform_v2(PreprocessCfg(**preprocess_config), is_train=False),
+        shape=Compose(transforms[:-2]),
+        normalise=transforms[-1],
         tokenizer=tokenizer,
         device=device,
         dtype=dtype,

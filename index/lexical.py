@@ -1,21 +1,25 @@
 """Words to pictures: BM25 over what is said of each picture. Knows nothing of vectors.
 
+On the disk lies how often each word is said of each picture, in parts as the catalogue is: the weight of a word hangs
+on all pictures, and is worked out when the library is opened. So an update cuts what it changed into words, no more.
+
 A query is long here, whole paragraphs, so its words count by their rarity too and repetition counts little: idf on both
 sides and log(1 + n) raised recall at 1 from .60 to .65 (benchmarks/words_retrieval.py).
 
-Source: Robertson and Zaragoza 2009; bm25s, arXiv:2407.03618.
+Source: Robertson and Zaragoza 2009; the variant is Lucene's (Kamphuis et al. 2020).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .metadata import title_from_name
 from .records import ImageRecord
@@ -31,7 +35,7 @@ TEXT_WEIGHT = 8  # a word of the text counts like so many in the paragraphs arou
 # Runs of Chinese characters, which a dictionary cuts into words; and words of all scripts with spaces.
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _RUNS = re.compile(rf"(?P<han>[{_HAN}]+)|[^\W_{_HAN}]+")
-_SAID = ""  # its row in the file lists the pictures of which somebody said something; no word is empty
+_EVERY = ""  # its row in a file has all pictures of the part; no word is empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +71,6 @@ class WordIndex:
         full = sum(self._in_query(word, wanted[word]) * self._idf(word) / (1 + K1) for word in named)
         return found, float(full)
 
-    def to_bytes(self) -> bytes:
-        """The index as a Parquet file holds it: a row a word, and one of the empty word."""
-        import numpy as np
-        import pyarrow as pa
-
-        said = np.flatnonzero(self.said).astype(np.int32)
-        ends = len(said) + self.starts
-        starts = pa.array(np.concatenate([[0], ends]), pa.int64())
-        postings = np.concatenate([said, self.pictures])
-        weights = np.concatenate([np.zeros(len(said), np.float32), self.weights])
-        columns = {
-            "word": pa.array([_SAID, *self.words], pa.string()),
-            "pictures": pa.LargeListArray.from_arrays(starts, pa.array(postings)),
-            "weights": pa.LargeListArray.from_arrays(starts, pa.array(weights)),
-        }
-        return parquet_bytes(pa.table(columns).replace_schema_metadata({"pictures": str(self.count)}))
-
     def _idf(self, word: str) -> float:
         import math
 
@@ -97,61 +84,152 @@ class WordIndex:
         return self._idf(word) * math.log1p(n)
 
 
-def index_words(records: Sequence[ImageRecord], sources: Sequence[Path] = ()) -> WordIndex:
-    """Index what is said of records, which are in the order of ids; sources are the folders that they were found in."""
-    import bm25s
+@dataclass(frozen=True, slots=True)
+class WordPart:
+    """How often each word is said of some pictures, in the order of words, and of ids for each word."""
+
+    ids: np.ndarray  # (pictures,) int64, ascending
+    said: np.ndarray  # (pictures,) bool: somebody said something of it; a file name alone is not said
+    words: list[str]  # sorted
+    starts: np.ndarray  # (words + 1,) int64: where each word's pictures begin
+    pictures: np.ndarray  # (postings,) int32, places in ids
+    counts: np.ndarray  # (postings,) int32
+
+    def to_bytes(self) -> bytes:
+        """The part as a Parquet file holds it: a row a word, with ids, and one of the empty word."""
+        import numpy as np
+        import pyarrow as pa
+
+        starts = pa.array(np.concatenate([[0], len(self.ids) + self.starts]), pa.int64())
+        ids = np.concatenate([self.ids, self.ids[self.pictures]])
+        counts = np.concatenate([self.said.astype(np.int32), self.counts])
+        columns = {
+            "word": pa.array([_EVERY, *self.words], pa.string()),
+            "pictures": pa.LargeListArray.from_arrays(starts, pa.array(ids, pa.int64())),
+            "counts": pa.LargeListArray.from_arrays(starts, pa.array(counts, pa.int32())),
+        }
+        return parquet_bytes(pa.table(columns))
+
+
+def cut_words(records: Iterable[ImageRecord], sources: Sequence[Path] = ()) -> WordPart:
+    """Cut what is said of records, which come in the order of ids; sources are the folders that they were found in."""
     import numpy as np
 
     cut = _cutter()
     vocabulary: dict[str, int] = {}
-    documents = [
-        [vocabulary.setdefault(word, len(vocabulary)) for word in cut(words_of(record, sources))] for record in records
-    ]
-    said = np.array([bool(said_of(record)) for record in records], bool)
-    if not vocabulary:
-        none = np.zeros(0, np.int32)
-        return WordIndex(len(records), said, {}, np.zeros(1, np.int64), none, none.astype(np.float32))
-    ranking = bm25s.BM25(method="lucene", k1=K1, b=B)
-    ranking.index((documents, vocabulary), show_progress=False, create_empty_token=False)
-    postings: Any = ranking.scores
-    return WordIndex(
-        len(records),
-        said,
-        vocabulary,
-        postings["indptr"].astype(np.int64),
-        postings["indices"].astype(np.int32),
-        postings["data"].astype(np.float32),
+    ids, said = array("q"), bytearray()
+    pictures, words, counts = array("i"), array("i"), array("i")
+    for place, record in enumerate(records):
+        ids.append(record.id)
+        said.append(bool(said_of(record)))
+        for word, count in Counter(cut(words_of(record, sources))).items():
+            pictures.append(place)
+            words.append(vocabulary.setdefault(word, len(vocabulary)))
+            counts.append(count)
+    ordered = sorted(vocabulary)
+    rank = np.empty(len(ordered), np.int32)
+    rank[[vocabulary[word] for word in ordered]] = np.arange(len(ordered), dtype=np.int32)
+    ranks = rank[np.array(words, np.int32)]
+    order = np.argsort(ranks, kind="stable")  # the pictures of a word stay in their order
+    return WordPart(
+        np.array(ids, np.int64),
+        np.array(said, np.uint8).astype(bool),
+        ordered,
+        np.searchsorted(ranks[order], np.arange(len(ordered) + 1)),
+        np.array(pictures, np.int32)[order],
+        np.array(counts, np.int32)[order],
     )
 
 
-def read_words(path: Path) -> WordIndex:
-    """Read an index from the file that `WordIndex.to_bytes` made.
+def index_words(parts: Sequence[WordPart], ids: np.ndarray) -> WordIndex:
+    """Index the pictures with these ids, ascending, by the parts that speak of them, of which the last one counts.
+
+    The index does not depend on how the pictures are spread over parts.
+
+    Raises:
+        ValueError: no part has a picture.
+    """
+    import numpy as np
+
+    speaker = np.full(len(ids), -1, np.int32)  # which part counts for a picture
+    said = np.zeros(len(ids), bool)
+    places: list[np.ndarray] = []  # of each part's pictures in ids, -1 for one that is not there
+    for number, part in enumerate(parts):
+        place = np.searchsorted(ids, part.ids).clip(max=max(len(ids) - 1, 0))
+        here = ids[place] == part.ids if len(ids) else np.zeros(len(part.ids), bool)
+        speaker[place[here]] = number
+        said[place[here]] = part.said[here]
+        places.append(np.where(here, place, -1).astype(np.int32))
+    if (speaker < 0).any():
+        raise ValueError("a picture is in no part of the words")
+    ordered = sorted(set().union(*(part.words for part in parts)))
+    rank = {word: place for place, word in enumerate(ordered)}
+    none = np.empty(0, np.int32)
+    found = [(none, none, none)]
+    for number, (part, place) in enumerate(zip(parts, places, strict=True)):
+        counts_here = (place >= 0) & (speaker[place] == number) if len(ids) else place >= 0
+        kept = counts_here[part.pictures]
+        ranks = np.array([rank[word] for word in part.words], np.int32).repeat(np.diff(part.starts))
+        found.append((ranks[kept], place[part.pictures[kept]], part.counts[kept]))
+    words, pictures, counts = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    if len(parts) > 1:
+        order = np.lexsort((pictures, words))
+        words, pictures, counts = words[order], pictures[order], counts[order]
+    held, starts, holders = np.unique(words, return_index=True, return_counts=True)
+    return WordIndex(
+        len(ids),
+        said,
+        {ordered[word]: place for place, word in enumerate(held.tolist())},
+        np.append(starts, len(words)).astype(np.int64),
+        pictures,
+        _weights(pictures, counts, holders, len(ids)),
+    )
+
+
+def _weights(pictures: np.ndarray, counts: np.ndarray, holders: np.ndarray, total: int) -> np.ndarray:
+    """BM25 of each posting, (postings,) float32; holders (words,) is how many of the total pictures a word has."""
+    import numpy as np
+
+    if not len(counts):
+        return np.empty(0, np.float32)
+    lengths = np.bincount(pictures, weights=counts, minlength=total)
+    idf = np.log(1 + (total - holders + 0.5) / (holders + 0.5))
+    at_rest = K1 * (1 - B + B * lengths / lengths.mean())
+    return (idf.repeat(holders) * counts / (counts + at_rest[pictures])).astype(np.float32)
+
+
+def read_words(path: Path) -> WordPart:
+    """Read a part from the file that `WordPart.to_bytes` made.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no such index.
+        ValueError: it is no such part.
     """
     import numpy as np
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
     try:
-        count = int(table.schema.metadata[b"pictures"])
         words = table["word"].to_pylist()
-        lists = [table[name].combine_chunks() for name in ("pictures", "weights")]
-    except (KeyError, TypeError) as exc:
-        raise ValueError(f"{path} is not an index of words") from exc
+        lists = [table[name].combine_chunks() for name in ("pictures", "counts")]
+    except KeyError as exc:
+        raise ValueError(f"{path} is not a part of the words") from exc
     starts = lists[0].offsets.to_numpy()
-    pictures, weights = (column.values.to_numpy() for column in lists)
-    if not words or words[0] != _SAID or len(pictures) != len(weights) or starts[0] != 0:
-        raise ValueError(f"{path} is not an index of words")
-    if len(pictures) and not 0 <= pictures.min() <= pictures.max() < count:
+    ids, counts = (column.values.to_numpy() for column in lists)
+    if not words or words[0] != _EVERY or len(ids) != len(counts) or starts[0] != 0:
+        raise ValueError(f"{path} is not a part of the words")
+    own, spoken_of = ids[: starts[1]], ids[starts[1] :]
+    pictures = np.searchsorted(own, spoken_of)
+    if len(spoken_of) and (pictures.max() >= len(own) or (own[pictures] != spoken_of).any()):
         raise ValueError(f"{path} names pictures that it does not have")
-    said = np.zeros(count, bool)
-    first = starts[1]  # before it stand the pictures of which something is said
-    said[pictures[:first]] = True
-    vocabulary = {word: place for place, word in enumerate(words[1:])}
-    return WordIndex(count, said, vocabulary, starts[1:] - first, pictures[first:], weights[first:])
+    return WordPart(
+        own,
+        counts[: starts[1]].astype(bool),
+        words[1:],
+        starts[1:] - starts[1],
+        pictures.astype(np.int32),
+        counts[starts[1] :],
+    )
 
 
 def said_of(record: ImageRecord) -> str:

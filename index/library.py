@@ -323,20 +323,21 @@ def _open_parts(folder: Path, manifest: Manifest, device: str) -> _Parts:
     from .folder import CATALOGUE, DUPLICATES, WORDS, part_paths
     from .generation import read_sentence_part
     from .index_file import open_index
-    from .lexical import read_words
+    from .lexical import index_words, read_words
     from .quantised import QuantisedIndex
 
     check_parts(folder, manifest)
     catalogues, words_paths = part_paths(folder, manifest, CATALOGUE), part_paths(folder, manifest, WORDS)
-    if not catalogues or len(words_paths) != 1:
+    if not catalogues or not words_paths:
         raise damaged(folder, "its manifest names no catalogue or no index of words")
     try:
         catalogue = Catalogue.open(catalogues)
         groups = read_groups(part_paths(folder, manifest, DUPLICATES))
-        words = read_words(words_paths[0])
+        ids, vector_ids = catalogue.vector_ids()
+        words = index_words(list(map(read_words, words_paths)), ids)
     except (OSError, ValueError) as exc:
         raise damaged(folder, "its catalogue, duplicates or words cannot be read") from exc
-    index = open_index(folder, manifest, *catalogue.vector_ids())
+    index = open_index(folder, manifest, ids, vector_ids)
     if not len(catalogue) == len(index) == words.count == manifest.count:
         raise damaged(folder, "its catalogue, indexes and manifest disagree")
     if isinstance(index, QuantisedIndex) and device != "cpu":

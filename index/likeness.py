@@ -33,9 +33,9 @@ def perceptual_hash(image: Image.Image) -> str:
     from PIL import Image
 
     small = image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR, reducing_gap=2.0).convert("YCbCr")
-    values = np.asarray(small, np.float64)  # (32, 32, 3)
+    values = np.asarray(small, np.float64).transpose(2, 0, 1)  # (3, 32, 32)
     basis, rows, columns = _basis()
-    coefficients = np.einsum("ux,xyc,vy->cuv", basis, values, basis)[:, rows, columns]  # (3, 48), lowest first
+    coefficients = (basis @ values @ basis.T)[:, rows, columns]  # (3, 48), lowest first
     if np.abs(coefficients).max() < _STRUCTURE:
         return ""
     signs = np.concatenate([coefficients[0], coefficients[1, :8], coefficients[2, :8]]) > _NOTHING

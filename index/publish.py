@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .atomic import digest_file, write_whole
-from .catalogue import concat_tables, read_rows, schema, to_records, tombstones, without
+from .catalogue import concat_tables, each_record, read_rows, schema, tombstones, without
 from .duplicates import group, groups_table
 from .folder import (
     CATALOGUE,
@@ -30,7 +30,7 @@ from .folder import (
 from .generation import Generation, Skipped, read_sentence_part, skipped_table
 from .index_file import writing_index
 from .index_types import AUTO
-from .lexical import index_words
+from .lexical import cut_words
 from .manifest import VERSION, damaged, write_manifest
 from .records import Manifest
 from .sentences import SentenceEncoder, index_sentences
@@ -90,16 +90,15 @@ class _Parts:
     """The parts of the generation that is being written: those that stay, and those that are written for it."""
 
     def __init__(
-        self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int], *, same_words: bool
+        self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int], *, same_sentences: bool
     ) -> None:
         self._library = library
         self._number = number
         self.digests: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
         for name in old.parts if old else ():
-            # Duplicates and skipped files are few, and written each time; the weight of a word hangs on all pictures.
-            of_words = name.startswith((WORDS, SENTENCES))
-            stays = same_words if of_words else part_number(name) not in taken_in
+            # Duplicates and skipped files are few, and written each time; sentences stand in one part.
+            stays = same_sentences if name.startswith(SENTENCES) else part_number(name) not in taken_in
             if old and stays and not name.startswith((DUPLICATES, SKIPPED)):
                 self.add(name, old.parts[name], old.sizes[name])
 
@@ -166,13 +165,16 @@ def publish(
     wanted = np.unique(vector_ids)
     has = old.manifest.index_type if old.manifest else AUTO
     asked = index_type or has
-    taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=whole or asked != has)
-    parts = _Parts(library, number, old.manifest, taken_in, same_words=whole)
+    renamed = old.manifest is not None and _folders_renamed(old.manifest.sources, sources)
+    all_anew = whole or renamed or asked != has
+    taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=all_anew)
+    parts = _Parts(library, number, old.manifest, taken_in, same_sentences=whole)
     first = not parts.paths(CATALOGUE)
 
     rows = _merged_rows(library, old, change, taken_in, first=first)
     if len(rows) or first:
         parts.write_table(CATALOGUE, rows)
+        parts.write_bytes(WORDS, cut_words(each_record(rows), list(map(Path, sources))).to_bytes())
     chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
     if first:
         parts.write_indexed_vectors(chunks, encoder.dimension, len(wanted), asked)
@@ -189,8 +191,10 @@ def publish(
     for kind, table in ((DUPLICATES, groups_table(groups)), (SKIPPED, skipped_table(change.skipped))):
         if len(table):
             parts.write_table(kind, table)
-    if not whole:
-        _write_words(parts, library, old, sources, sentences)
+    if sentences is not None and not whole:
+        before = read_sentence_part(library, old.manifest) if old.manifest else None
+        records = list(each_record(read_rows(parts.paths(CATALOGUE))))
+        parts.write_bytes(SENTENCES, index_sentences(records, sentences, before).to_bytes())
     manifest = Manifest(
         version=VERSION,
         encoder=encoder.name,
@@ -212,15 +216,16 @@ def publish(
     return manifest
 
 
-def _write_words(
-    parts: _Parts, library: Path, old: Generation, sources: Sequence[str], sentences: SentenceEncoder | None
-) -> None:
-    """Index what is said of all pictures; sentences that were encoded before are not encoded again."""
-    records = to_records(read_rows(parts.paths(CATALOGUE)))
-    parts.write_bytes(WORDS, index_words(records, list(map(Path, sources))).to_bytes())
-    if sentences is not None:
-        before = read_sentence_part(library, old.manifest) if old.manifest else None
-        parts.write_bytes(SENTENCES, index_sentences(records, sentences, before).to_bytes())
+def _folders_renamed(before: Sequence[str], now: Sequence[str]) -> bool:
+    """Whether pictures that stay may lie in other folders below their source, whose names are words of theirs.
+
+    That is so where a source that came or went lies in another one, or another one in it.
+    """
+    changed = {Path(source) for source in set(before) ^ set(now)}
+    every = {Path(source) for source in (*before, *now)} if changed else set()
+    return any(not changed.isdisjoint(source.parents) for source in every) or any(
+        not every.isdisjoint(source.parents) for source in changed
+    )
 
 
 def _live(old: Generation, change: Change) -> Any:

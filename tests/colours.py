@@ -32,6 +32,9 @@ class ColourEncoder:
         self.fingerprint = fingerprint
         self.pictures_encoded = 0
 
+    def prepare(self, image: Image.Image) -> Image.Image:
+        return image
+
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         self.pictures_encoded += len(images)
         assert all(image.mode == "RGB" for image in images)

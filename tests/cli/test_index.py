@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from limner.index.build import build
 
 from ..colours import Paint
 from ..sentences import TopicSentences
@@ -70,7 +71,53 @@ def test_build_keeps_the_librarys_encoder_unless_asked(limner: Limner, library: 
     limner("index", "build", colour_folder, "--library", library.with_name("new"), "--device", "cpu", wiring=wiring)
     limner("index", "build", colour_folder, "--library", library, "--encoder", "other", wiring=wiring)
 
-    assert asked == [("colour", "auto"), ("nano-clip", "cpu"), ("other", "auto")]
+    assert asked == [("colour", "auto"), ("nano-clip@auto", "cpu"), ("other@auto", "auto")]
+
+
+@pytest.mark.parametrize(
+    ("known", "flags", "name"),
+    [
+        (None, ["--encoder", "x"], "x@auto"),
+        (None, ["--encoder", "x", "--precision", "bf16"], "x@bf16"),
+        (None, ["--encoder", "x@bf16", "--precision", "auto"], "x@bf16"),
+        (None, ["--encoder", "x", "--precision", "fp32"], "x"),
+        ("x@bf16", [], "x@bf16"),
+        ("x@bf16", ["--rebuild"], "x@bf16"),
+        ("x@bf16", ["--encoder", "x"], "x@bf16"),
+        ("x", ["--encoder", "x"], "x"),
+        ("x@bf16", ["--encoder", "y"], "y@auto"),
+        ("x@bf16", ["--precision", "fp32"], "x"),
+        ("x@bf16", ["--encoder", "x", "--rebuild"], "x@auto"),
+    ],
+)
+def test_build_measures_precision_only_for_a_library_that_is_begun(
+    limner: Limner, tmp_path: Path, colour_folder: Path, known: str | None, flags: list[str], name: str
+) -> None:
+    asked: list[str] = []
+
+    def encoder(name: str, device: str) -> ColourEncoder:
+        asked.append(name)
+        made = ColourEncoder()
+        made.name = name
+        return made
+
+    library = tmp_path / "begun"
+    if known:
+        build([colour_folder], library, encoder=encoder(known, "cpu"))
+    wiring = colour_wiring(encoder=encoder)
+    limner("index", "build", colour_folder, "--library", library, *flags, wiring=wiring)
+    limner("index", "update", "--library", library, wiring=wiring)
+    if not known:
+        assert asked[-1] == name  # what the manifest keeps
+    assert asked[1 if known else 0] == name
+
+
+def test_build_refuses_two_precisions(limner: Limner, tmp_path: Path, colour_folder: Path) -> None:
+    arguments = ("index", "build", colour_folder, "--library", tmp_path / "new", "--encoder", "x@bf16")
+    refused = limner(*arguments, "--precision", "fp32")
+    assert refused.exit_code == 1
+    assert "x@bf16 has a precision already, asked for fp32" in refused.stderr
+    assert limner(*arguments, "--precision", "fp64").exit_code == 1
 
 
 def test_build_refuses_another_encoder_and_rebuild_takes_it(limner: Limner, library: Path, colour_folder: Path) -> None:

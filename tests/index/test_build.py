@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from limner.index import atomic
 from limner.index.build import build, update
+from limner.index.encoder import EMBEDDED, encoders_at_hand, load_encoder
 from limner.index.errors import (
     EncoderMismatch,
     LibraryDamaged,
@@ -181,6 +182,23 @@ def test_update_keeps_one_generation_on_disk(colour_library: Library, colour_fol
         "manifest.json", "catalogue/000002.parquet", "vectors/000002-0000.parquet", "index-000002.faiss",
         "words-000002.parquet",
     }  # fmt: skip
+
+
+def test_build_gives_the_same_bytes_with_any_number_of_workers(tmp_path: Path) -> None:
+    if EMBEDDED not in encoders_at_hand():
+        pytest.skip("the embedded weights are not in this checkout")
+    encoder = load_encoder(EMBEDDED, "cpu")
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number in range(13):
+        pixels = rng.integers(0, 256, (90 + 20 * number, 260 - 10 * number, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"pictures/{number}.jpg")
+    built = []
+    for workers in (1, 4):
+        library = tmp_path / f"library-{workers}"
+        build([tmp_path / "pictures"], library, encoder=encoder, workers=workers, batch_size=5)
+        built.append(json.loads((library / "manifest.json").read_text()))
+    assert built[0] == built[1]  # with the digests of all parts
 
 
 def test_update_refuses_absent_source_folder(colour_library: Library, colour_folder: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 import torch
 from limner.index.encoder import EMBEDDED, OpenClipEncoder, encoders_at_hand, load_encoder
 from limner.index.errors import DeviceMissing, EncoderUnknown
+from limner.index.precision import has_arithmetic
+from open_clip import image_transform
 from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -87,6 +89,45 @@ def test_fingerprint_covers_precision(tiny: OpenClipEncoder, tiny_folder: Path) 
     assert bf16.fingerprint != tiny.fingerprint
     assert bf16.name.endswith("@bf16")
     assert np.allclose(bf16.encode_images(_pictures()), tiny.encode_images(_pictures()), atol=0.05)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_lower_precision_is_right_on_any_machine(tiny_folder: Path, precision: str, dtype: torch.dtype) -> None:
+    """With arithmetic of its own or without: the rows are those of the rounded weights."""
+    encoder = load_encoder(f"{tiny_folder}@{precision}", "cpu")
+    model = CLIP(**TINY)
+    weights = load_file(tiny_folder / "open_clip_model.safetensors")
+    model.load_state_dict({name: tensor.to(dtype).float() for name, tensor in weights.items()})
+    with torch.inference_mode():
+        expected = torch.nn.functional.normalize(model.eval().encode_image(encoder.pixels(_pictures()).float()), dim=-1)
+    assert np.allclose(encoder.encode_images(_pictures()), expected.numpy(), atol=0.05)
+    assert encoder.encode_texts(["a fox"]).shape == (1, 12)
+    assert encoder.name == f"{tiny_folder}@{precision}"
+
+
+def test_auto_leaves_its_outcome_in_the_name(tiny_folder: Path) -> None:
+    chosen = load_encoder(f"{tiny_folder}@auto", "cpu")
+    assert chosen.name in (str(tiny_folder), f"{tiny_folder}@bf16")
+    assert load_encoder(chosen.name, "cpu").fingerprint == chosen.fingerprint
+
+
+def test_auto_takes_float32_where_nothing_else_is_computed_with(tiny_folder: Path) -> None:
+    if has_arithmetic(torch.device("cpu"), "bf16"):
+        pytest.skip("this processor multiplies in bfloat16")
+    assert load_encoder(f"{tiny_folder}@auto", "cpu").name == str(tiny_folder)
+    assert load_encoder(f"{tiny_folder}@bf16", "cpu").dtype == torch.float32
+
+
+def test_prepared_pictures_give_the_same_rows(tiny: OpenClipEncoder) -> None:
+    prepared = [tiny.prepare(picture) for picture in _pictures()]
+    assert {picture.size for picture in prepared} == {(32, 32)}
+    assert tiny.encode_images(prepared).tobytes() == tiny.encode_images(_pictures()).tobytes()
+
+
+def test_pixels_are_those_of_open_clips_own_transform(tiny: OpenClipEncoder) -> None:
+    transform = image_transform(32, is_train=False, mean=(0.5,) * 3, std=(0.5,) * 3)
+    expected = torch.stack([transform(picture) for picture in _pictures()])
+    assert torch.equal(tiny.pixels(_pictures()), expected)
 
 
 def test_fingerprint_covers_weights(tiny: OpenClipEncoder, copy: Path) -> None:

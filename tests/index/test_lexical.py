@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import bm25s
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from limner.index.lexical import K1, TEXT_WEIGHT, B, index_words, read_words, said_of, words_of
+from limner.index.lexical import (
+    K1,
+    TEXT_WEIGHT,
+    B,
+    WordIndex,
+    cut_words,
+    index_words,
+    read_words,
+    said_of,
+    words_of,
+)
 from limner.index.records import ImageRecord
 
 
@@ -21,14 +33,18 @@ def _records(*captions: str) -> list[ImageRecord]:
     ]
 
 
+def _index(records: list[ImageRecord]) -> WordIndex:
+    return index_words([cut_words(records)], np.array([record.id for record in records], np.int64))
+
+
 def _order(captions: list[str], text: str, context: tuple[str, ...] = ()) -> list[int]:
-    scores, _ = index_words(_records(*captions)).scores(text, context)
+    scores, _ = _index(_records(*captions)).scores(text, context)
     return [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] > 0]
 
 
 def test_scores_are_those_of_the_formula() -> None:
     documents = [["fox", "snow"], ["fox", "fox", "barn", "night"], ["lake"], []]
-    index = index_words(_records(*(" ".join(document) for document in documents)))
+    index = _index(_records(*(" ".join(document) for document in documents)))
     query = ["fox", "lake", "lake", "zebra"]
     # The file name is a word too.
     bags = [[*document, f"x{'abcd'[i]}"] for i, document in enumerate(documents)]
@@ -73,7 +89,7 @@ def test_text_counts_more_than_the_paragraphs_around_it() -> None:
 
 
 def test_full_is_what_a_picture_of_these_words_reaches() -> None:
-    index = index_words(_records("red fox", "blue lake", "green barn"))
+    index = _index(_records("red fox", "blue lake", "green barn"))
     scores, full = index.scores("red fox")
     assert scores[0] == pytest.approx(full, rel=0.01)
     assert index.scores("red fox and a purple zebra")[1] > 1.5 * scores[0]
@@ -101,25 +117,66 @@ def test_said_is_title_caption_alt_and_keywords() -> None:
     assert said_of(record).splitlines() == ["The fox", "c", "a", "k", "l"]
 
 
+def _same(a: WordIndex, b: WordIndex) -> bool:
+    columns = ("said", "starts", "pictures", "weights")
+    return a.words == b.words and all(getattr(a, name).tolist() == getattr(b, name).tolist() for name in columns)
+
+
+def test_index_weighs_words_as_bm25s_does() -> None:
+    rng = np.random.default_rng(0)
+    documents = [rng.choice(["fox", "lake", "barn", "night", "snow"], rng.integers(0, 9)).tolist() for _ in range(10)]
+    index = _index(_records(*map(" ".join, documents)))
+    vocabulary = {word: place for place, word in enumerate(index.words)}
+    named = [[*document, "abcdefghij"[i]] for i, document in enumerate(documents)]
+    bags = [[vocabulary[word] for word in document if word in vocabulary] for document in named]
+    ranking = bm25s.BM25(method="lucene", k1=K1, b=B)
+    ranking.index((bags, vocabulary), show_progress=False, create_empty_token=False)
+    expected: Any = ranking.scores
+    assert index.starts.tolist() == expected["indptr"].tolist()
+    assert index.pictures.tolist() == expected["indices"].tolist()
+    assert index.weights == pytest.approx(expected["data"], rel=1e-5)
+
+
 def test_index_comes_back_from_its_file(tmp_path: Path) -> None:
     records = _records("a red fox", "", "红烧肉", "fox and hound")
-    index = index_words(records)
-    (tmp_path / "words.parquet").write_bytes(index.to_bytes())
+    part, ids = cut_words(records), np.arange(4)
+    (tmp_path / "words.parquet").write_bytes(part.to_bytes())
 
     again = read_words(tmp_path / "words.parquet")
 
-    assert again.words == index.words
-    assert again.said.tolist() == index.said.tolist() == [True, False, True, True]
-    assert again.scores("fox 红烧肉")[0].tolist() == index.scores("fox 红烧肉")[0].tolist()
-    (tmp_path / "again.parquet").write_bytes(again.to_bytes())
-    assert pq.read_table(tmp_path / "again.parquet").equals(pq.read_table(tmp_path / "words.parquet"))
+    assert again.said.tolist() == part.said.tolist() == [True, False, True, True]
+    assert _same(index_words([again], ids), index_words([part], ids))
+    assert again.to_bytes() == part.to_bytes()
+
+
+def test_index_of_parts_is_that_of_the_pictures_anew() -> None:
+    rng = np.random.default_rng(0)
+
+    def record(image_id: int) -> ImageRecord:
+        said = " ".join(rng.choice(["fox", "lake", "barn", "night", "snow"], rng.integers(0, 5)))
+        return ImageRecord(image_id, Path(f"/p/{image_id}.png"), 1, 1, "h", 1, 1, caption=said)
+
+    now: dict[int, ImageRecord] = {}
+    parts = []
+    for ids in (range(1, 60, 2), range(10, 40, 3), [7, 200], []):
+        fresh = [record(image_id) for image_id in ids]
+        now |= {one.id: one for one in fresh}
+        parts.append(cut_words(fresh))
+    gone = {3, 10, 200}
+    left = [now[image_id] for image_id in sorted(now.keys() - gone)]
+    assert _same(index_words(parts, np.array([one.id for one in left])), _index(left))
+
+
+def test_index_words_misses_a_picture_that_no_part_has() -> None:
+    with pytest.raises(ValueError, match="in no part of the words"):
+        index_words([cut_words(_records("fox", "lake"))], np.arange(3))
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_index_without_words_finds_nothing(tmp_path: Path, count: int) -> None:
     records = [ImageRecord(i, Path("/p/_.png"), 1, 1, "h", 1, 1) for i in range(count)]
-    (tmp_path / "words.parquet").write_bytes(index_words(records).to_bytes())
-    index = read_words(tmp_path / "words.parquet")
+    (tmp_path / "words.parquet").write_bytes(cut_words(records).to_bytes())
+    index = index_words([read_words(tmp_path / "words.parquet")], np.arange(count))
     assert (len(index), index.count) == (0, count)
     assert index.scores("fox")[0].tolist() == [0.0] * count
 
@@ -130,10 +187,11 @@ def test_read_words_refuses_other_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         read_words(path)
     pq.write_table(pa.table({"word": ["fox"]}), path)
-    with pytest.raises(ValueError, match="not an index of words"):
+    with pytest.raises(ValueError, match="not a part of the words"):
         read_words(path)
-    good = pa.BufferReader(index_words(_records("a", "b", "fox")).to_bytes())
-    table = pq.read_table(good)
-    pq.write_table(table.replace_schema_metadata({"pictures": "1"}), path)
+    rows = pq.read_table(pa.BufferReader(cut_words(_records("a", "b", "fox")).to_bytes())).to_pylist()
+    rows[0]["pictures"], rows[0]["counts"] = [0], [1]
+    good = cut_words(_records("a")).to_bytes()
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(pa.BufferReader(good))), path)
     with pytest.raises(ValueError, match="pictures that it does not have"):
         read_words(path)

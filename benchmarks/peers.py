@@ -1,0 +1,160 @@
+"""A build against what others take for the same pictures with the same checkpoint: prints a ratio for each of them.
+
+    python -m benchmarks.peers [--count 5000] [--environments DIR] [--folder DIR] [--only NAME]
+
+Each peer is installed from the package registry into an environment of its own, below --environments, which are used
+again, or in a temporary folder. All run as commands, one after another and offline, on the same small JPEGs; what a run
+of START_UP pictures takes is taken off, so that imports and loading do not count.
+
+    clip-retrieval  takes any file of open_clip: `--clip_model open_clip:ViT-B-32/FILE`
+    rclip           runs one model, from ONNX files that it fetches itself: a checkpoint of open_clip would have to be
+                    exported to the `visual.onnx` in its folder of data first, so it is not measured
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .build_small import SIDE_PX
+from .checkpoint import MODEL, write_checkpoint
+from .folders import make_folder
+
+START_UP = 32
+_QUIET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
+
+
+class CannotRun(Exception):
+    """A peer that cannot be measured here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another program that makes vectors of a folder of pictures."""
+
+    package: str
+    beside: Sequence[str]  # what its own requirements leave out
+    at_least: float  # times as fast
+    command: Callable[[Path, Path, Path, Path], Sequence[str]]  # bin folder, pictures, an empty folder, checkpoint
+
+
+def clip_retrieval(programs: Path, pictures: Path, out: Path, checkpoint: Path) -> list[str]:
+    weights = checkpoint / "open_clip_model.safetensors"
+    return [
+        *(str(programs / "clip-retrieval"), "inference", "--input_dataset", str(pictures), "--output_folder", str(out)),
+        *("--clip_model", f"open_clip:{MODEL}/{weights}", "--enable_text", "False"),
+        *("--num_prepro_workers", str(os.cpu_count())),
+    ]
+
+
+def rclip(programs: Path, pictures: Path, out: Path, checkpoint: Path) -> list[str]:
+    raise CannotRun("it runs ONNX files of its own model and takes no checkpoint of open_clip")
+
+
+PEERS = (
+    Peer("clip-retrieval", ("setuptools<81",), 3.0, clip_retrieval),  # imports pkg_resources
+    Peer("rclip", (), 1.5, rclip),
+)
+
+
+def limner(programs: Path, pictures: Path, out: Path, checkpoint: Path) -> list[str]:
+    """Ours, as a user calls it."""
+    build = [str(programs / "limner"), "index", "build", str(pictures), "--library", str(out / "library")]
+    return [*build, "--encoder", str(checkpoint)]
+
+
+def install(peer: Peer, folder: Path) -> Path:
+    """The programs of an environment with this peer, made if it is not there."""
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    if not (folder / "installed").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        venv.create(folder, with_pip=True)
+        _run([str(programs / "python"), "-m", "pip", "install", "--quiet", peer.package, *peer.beside])
+        (folder / "installed").touch()
+    return programs
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Pictures a second, and a second of all processors, which tells more where the machine has other work."""
+
+    wall: float
+    processor: float
+
+    def over(self, other: Rate) -> str:
+        return f"{self.wall / other.wall:.2f} (of processor seconds {self.processor / other.processor:.2f})"
+
+
+def rate(command: Callable[[Path, Path], Sequence[str]], few: Path, many: Path, out: Path, count: int) -> Rate:
+    """How fast a command is with the count pictures that many has more than few."""
+    taken: list[tuple[float, float]] = []
+    for pictures in (few, many):
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        arguments = command(pictures, out)
+        started, before = time.perf_counter(), os.times()
+        _run(arguments)
+        ended, after = time.perf_counter(), os.times()
+        processor = after.children_user + after.children_system - before.children_user - before.children_system
+        taken.append((ended - started, processor))
+    wall, processor = (many_s - few_s for few_s, many_s in zip(*taken, strict=True))
+    if min(wall, processor) <= 0:
+        raise CannotRun(f"{count} pictures are too few to stand out from the start-up")
+    return Rate(count / wall, count / processor)
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, env=os.environ | _QUIET, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+        raise CannotRun(f"{Path(command[0]).name} failed ({done.returncode}): {last[:300]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--environments", type=Path)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--only", action="append", choices=[peer.package for peer in PEERS])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        place = Path(name)
+        few, many = place / "few", place / "many"
+        make_folder(few, START_UP, side_px=SIDE_PX)
+        make_folder(many, START_UP + arguments.count, side_px=SIDE_PX)
+        checkpoint = write_checkpoint(place / "checkpoint")
+        own = Path(sys.executable).parent
+        to_measure = few, many, place / "out", arguments.count
+        try:
+            ours = rate(lambda *where: limner(own, *where, checkpoint), *to_measure)
+        except CannotRun as exc:
+            sys.exit(f"limner cannot be measured: {exc}")
+        print(f"{arguments.count:,} pictures of {SIDE_PX} px, {MODEL} of random weights")
+        print(f"{'limner':<16}{ours.wall:>8.1f} a second", flush=True)
+        for peer in PEERS:
+            if arguments.only and peer.package not in arguments.only:
+                continue
+            try:
+                # Asked first: what cannot be run need not be installed.
+                peer.command(place, few, place / "out", checkpoint)
+                programs = install(peer, (arguments.environments or place) / peer.package)
+                run = peer.command
+                theirs = rate(lambda *where, run=run, at=programs: run(at, *where, checkpoint), *to_measure)
+            except CannotRun as exc:
+                print(f"{peer.package:<16}not measured: {exc}", flush=True)
+                continue
+            ratio = f"ratio {ours.over(theirs)}, at least {peer.at_least}"
+            print(f"{peer.package:<16}{theirs.wall:>8.1f} a second, {ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
