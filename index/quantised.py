@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 # Up to so many vectors that a condition leaves are scored one by one.
 SCORED_UP_TO = 5_000
-LISTS_ASKED = {IVF_SQ8: 384, IVF_RABITQ: 384}
+# Fewer lose the texts of rare things: .96 at 512, .945 at 384 (benchmarks/LOG.md).
+LISTS_ASKED = {IVF_SQ8: 1_024, IVF_RABITQ: 1_024}
 # So many candidates are re-scored for each hit, and never fewer than the second number.
-RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 256)}
+RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 64)}
 _RABITQ_BITS = 4
 _GPU_MOST = 2_048  # hits of one call
 _ROUNDS = 10  # of k-means
