@@ -38,7 +38,6 @@ class Generation:
     library: Path
     manifest: Manifest | None = None
     skipped: Skipped = field(default_factory=Skipped)
-    groups: dict[int, Member] = field(default_factory=dict)  # by picture, of those that have one
     next_id: int = 1
 
     @cached_property
@@ -49,6 +48,18 @@ class Generation:
             LibraryDamaged: a file of the catalogue cannot be read.
         """
         return self._read(_KNOWN)
+
+    @cached_property
+    def groups(self) -> dict[int, Member]:
+        """The pictures that are the same one again as another, by picture; read when something changed.
+
+        Raises:
+            LibraryDamaged: the list of duplicates cannot be read.
+        """
+        try:
+            return read_groups(part_paths(self.library, self.manifest, DUPLICATES)) if self.manifest else {}
+        except (OSError, ValueError) as exc:
+            raise damaged(self.library, "its list of duplicates cannot be read") from exc
 
     def __len__(self) -> int:
         return self.manifest.count if self.manifest else 0
@@ -98,10 +109,9 @@ def read_generation(library: Path, manifest: Manifest) -> Generation:
     check_parts(library, manifest, digest=lambda name: not name.startswith((VECTORS, INDEX, FULL)))
     try:
         skipped = _read_skipped(part_paths(library, manifest, SKIPPED))
-        groups = read_groups(part_paths(library, manifest, DUPLICATES))
     except (OSError, ValueError) as exc:
-        raise damaged(library, "its lists of skipped files and duplicates cannot be read") from exc
-    return Generation(library, manifest, skipped, groups, manifest.next_id)
+        raise damaged(library, "its list of skipped files cannot be read") from exc
+    return Generation(library, manifest, skipped, manifest.next_id)
 
 
 def read_sentence_part(library: Path, manifest: Manifest) -> SentenceIndex | None:

@@ -17,7 +17,7 @@ from limner.index.build import compact
 from limner.index.catalogue import rows_of
 from limner.index.generation import Generation, read_generation
 from limner.index.index_types import IVF_SQ8, QUANTISED
-from limner.index.lexical import index_words
+from limner.index.lexical import cut_words, index_words
 from limner.index.library import Library
 from limner.index.manifest import read_manifest
 from limner.index.publish import Change, Space, publish
@@ -156,7 +156,7 @@ def test_exact_library_adds_what_all_pictures_get(tmp_path: Path) -> None:
     """The definition: half picture, half words, each with its average at 0 and its best at 1."""
     exact = _open(_publish(tmp_path / "exact", "flat"))
     records, vectors = _records(1, COUNT)
-    words = index_words(records, [Path("/pictures")])
+    words = index_words([cut_words(records, [Path("/pictures")])], np.array([record.id for record in records]))
     for text in TEXTS:
         products = vectors.astype(np.float64) @ BagOfWords().encode([text])[0].astype(np.float64)
         picture = np.clip((products - products.mean()) / (products.max() - products.mean()), -1, 1)

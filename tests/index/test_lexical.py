@@ -127,7 +127,7 @@ def test_index_weighs_words_as_bm25s_does() -> None:
     documents = [rng.choice(["fox", "lake", "barn", "night", "snow"], rng.integers(0, 9)).tolist() for _ in range(10)]
     index = _index(_records(*map(" ".join, documents)))
     vocabulary = {word: place for place, word in enumerate(index.words)}
-    named = [[*document, "abcdefghij"[i]] for i, document in enumerate(documents)]
+    named = [[*document, f"x{'abcdefghij'[i]}"] for i, document in enumerate(documents)]
     bags = [[vocabulary[word] for word in document if word in vocabulary] for document in named]
     ranking = bm25s.BM25(method="lucene", k1=K1, b=B)
     ranking.index((bags, vocabulary), show_progress=False, create_empty_token=False)
