@@ -13,8 +13,9 @@ from .catalogue import concat_tables, read_rows
 from .decode import MAX_BYTES, MAX_PIXELS
 from .descriptions import digest_descriptions
 from .difference import described_anew, identify, new_rows, number_contents
-from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
+from .engines.engine import BATCH_SIZE, NO_CONTENT, Embedded, Engine, Progress
+from .engines.local import LocalEngine
 from .errors import LibraryDamaged, LibraryMissing, SourceMissing
 from .familiar import strange_share_of_library
 from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
@@ -27,8 +28,6 @@ from .said import digest_said, read_said
 from .scan import Changes, Scan, compare, scan
 from .sentences import SentenceEncoder, load_sentence_encoder
 from .work import Work
-
-BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +57,16 @@ def build(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
+    engine: Engine | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
 
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
-    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. New pictures
-    above max_pixels or max_bytes are skipped. With sentences the library also holds sentence vectors of what is said of
-    its pictures, without it none.
+    call goes on where this one ended. engine does the work, the threads of this process if None;
+    workers of them decode, as many as processors (8 at most) if None. New pictures above max_pixels or max_bytes are
+    skipped. With sentences the library also holds sentence vectors of what is said of its pictures, without it none.
 
     Raises:
         SourceMissing: a source is not there, or none holds a picture that can be read.
@@ -87,11 +87,12 @@ def build(
                 library,
                 encoder,
                 rebuild,
-                workers or min(8, os.cpu_count() or 1),
+                workers,
                 batch_size,
                 max_pixels,
                 max_bytes,
                 sentences,
+                engine or LocalEngine(),
                 progress,
             )
         except SourceMissing:
@@ -110,6 +111,7 @@ def update(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
+    engine: Engine | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Bring library up to date with the sources that it was built from; the encoders are its own unless given.
@@ -134,6 +136,7 @@ def update(
         max_pixels=max_pixels,
         max_bytes=max_bytes,
         sentences=sentences,
+        engine=engine,
         progress=progress,
     )
 
@@ -165,11 +168,12 @@ def _build(
     library: Path,
     encoder: Encoder,
     rebuild: bool,
-    workers: int,
+    workers: int | None,
     batch_size: int,
     max_pixels: int,
     max_bytes: int,
     sentences: SentenceEncoder | None,
+    engine: Engine,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
@@ -192,11 +196,11 @@ def _build(
     contents = old.contents()
     work = Work(library, encoder.fingerprint, encoder.dimension)
     work.load(contents)
-    embedded = embed(
+    embedded = engine.embed(
         changes.to_read,
         encoder=encoder,
         contents=contents,
-        keep=work.keep,
+        work=work,
         workers=workers,
         batch_size=batch_size,
         progress=progress,

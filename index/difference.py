@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import rows_of, schema, to_records
-from .embed import NO_CONTENT
+from .engines.engine import NO_CONTENT
 from .generation import Generation
 from .records import ImageRecord
 from .said import Said
