@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .catalogue import Catalogue
     from .encoder import Encoder
-    from .fusion import Fused
+    from .fusion import Channel, Fused
     from .lexical import WordIndex
     from .sentences import SentenceEncoder, SentenceIndex
     from .vectors import VectorIndex
@@ -132,14 +132,16 @@ class Library:
             return self._sentence_encoder
 
     @property
+    def sentence_fingerprint(self) -> str | None:
+        """That of the encoder of its sentence vectors; None where it has none."""
+        return self._sentences.fingerprint if self._sentences else None
+
+    @property
     def caution(self) -> str | None:
         """What a searcher should know of this library, or None."""
         if not self._is_strange:
             return None
-        return (
-            f"{self._manifest.encoder} knows only drawn picture-book scenes, and {self._manifest.strange:.0%} of this "
-            "library's pictures are strange to it: searches lean on what is said of the pictures"
-        )
+        return strange_to(self._manifest.encoder, self._manifest.strange)
 
     def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
         """Return the m pictures that fit text best, best first, without those whose ids are excluded.
@@ -211,10 +213,15 @@ class Library:
         if m < 1 or not len(self._ids):
             return []
         fused = self._fused(text, context)
-        rows = np.arange(len(self._ids)) if among is None else self._rows(among)
-        rows = np.setdiff1d(rows, self._rows(exclude))
+        rows = np.arange(len(self._ids)) if among is None else self.rows(among)
+        rows = np.setdiff1d(rows, self.rows(exclude))
         # Sorted by score, equal ones by id: rows are in the order of ids, and a stable sort keeps it.
-        best = rows[np.argsort(-fused.scores[rows], kind="stable")[:m]]
+        return self.hits(fused, rows[np.argsort(-fused.scores[rows], kind="stable")[:m]])
+
+    def hits(self, fused: Fused, best: np.ndarray) -> list[Hit]:
+        """The pictures in these rows, as they are scored."""
+        import numpy as np
+
         records = self._catalogue.by_ids(self._ids[best].tolist())
         return [
             Hit(
@@ -227,22 +234,38 @@ class Library:
 
     def _fused(self, text: str, context: Sequence[str]) -> Fused:
         """What the channels say of every picture, together."""
+        from .fusion import fuse
+
+        query = self.encoder.encode_texts([text])[0]
+        return fuse(self.channels(text, context, query, self.sentence_encoder, is_strange=self._is_strange))
+
+    def channels(
+        self,
+        text: str,
+        context: Sequence[str],
+        query: np.ndarray,
+        sentence_encoder: SentenceEncoder | None,
+        *,
+        is_strange: bool,
+        beside: Sequence[Library] = (),
+    ) -> list[Channel]:
+        """What each channel says of every picture; query is text's vector, beside what is searched as one with this."""
         import numpy as np
 
-        from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE, Channel, fuse, said_channels
+        from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE, Channel, said_channels
 
-        weight = PICTURE_WEIGHT_WHEN_STRANGE if self._is_strange else PICTURE_WEIGHT
-        with_sentences = self._rows(self._sentences.ids) if self._sentences else np.empty(0, np.int64)
-        said = said_channels(self._words, self._sentences, self.sentence_encoder, with_sentences, text, context)
-        pictures = self._index.all_scores(self.encoder.encode_texts([text])[0])
-        return fuse(
-            [
-                Channel("picture", pictures, weight),
-                *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
-            ]
+        weight = PICTURE_WEIGHT_WHEN_STRANGE if is_strange else PICTURE_WEIGHT
+        with_sentences = self.rows(self._sentences.ids) if self._sentences else np.empty(0, np.int64)
+        words = [library._words for library in beside]
+        said = said_channels(
+            self._words, self._sentences, sentence_encoder, with_sentences, text, context, beside=words
         )
+        return [
+            Channel("picture", self._index.all_scores(query), weight),
+            *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
+        ]
 
-    def _rows(self, ids: Collection[int]) -> np.ndarray:
+    def rows(self, ids: Collection[int]) -> np.ndarray:
         """The places of ids in their order; unknown ones are left out."""
         import numpy as np
 
@@ -269,6 +292,14 @@ class Library:
         if encoder.fingerprint != self._manifest.fingerprint:
             raise mismatch(self._folder, self._manifest, encoder)
         self._encoder = encoder
+
+
+def strange_to(encoder: str, share: float) -> str:
+    """The caution of a library of which the encoder does not know this share."""
+    return (
+        f"{encoder} knows only drawn picture-book scenes, and {share:.0%} of this "
+        "library's pictures are strange to it: searches lean on what is said of the pictures"
+    )
 
 
 @dataclass(frozen=True, slots=True)
