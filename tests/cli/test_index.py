@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from limner.cli.settings import Settings
+from limner.index.engines.local import LocalEngine
 
 from ..colours import Paint
 from ..sentences import TopicSentences
@@ -307,3 +309,50 @@ def test_build_with_sentences_is_kept_by_update_and_dropped_by_none(
     assert list((tmp_path / "library").glob("sentences-*"))
     limner("index", "build", colour_folder, *options, "--sentences", "none", wiring=wiring)
     assert not list((tmp_path / "library").glob("sentences-*"))
+
+
+def test_search_takes_several_libraries_as_one(
+    limner: Limner, library: Path, colour_folder: Path, paint: Paint
+) -> None:
+    other = library.with_name("other")
+    paint(colour_folder.with_name("more") / "crimson.png", (220, 20, 60))
+    assert limner("index", "build", colour_folder.with_name("more"), "--library", other).exit_code == 0
+
+    result = limner("index", "search", "red", "--library", library, "--library", other, "-m", 2, "--json")
+
+    hits = json.loads(result.stdout)
+    assert [(Path(hit["path"]).name, hit["library"]) for hit in hits] == [
+        ("red.png", str(library)),
+        ("crimson.png", str(other)),
+    ]
+    many = limner("index", "search", "red", "--library", library, "--library", other, "-m", 20)
+    assert "the libraries hold 9 pictures, fewer than 20" in many.stderr
+    one = limner("index", "search", "red", "--library", library, "-m", 20)
+    assert "the library holds 8 pictures, fewer than 20" in one.stderr
+
+
+def test_build_and_update_go_to_the_engine_asked_for(limner: Limner, library: Path, colour_folder: Path) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def engine(settings: Settings) -> LocalEngine:
+        asked.append((settings.engine.value, settings.address))
+        return LocalEngine()
+
+    devices: list[str] = []
+
+    def encoder(name: str, device: str) -> ColourEncoder:
+        devices.append(device)
+        return ColourEncoder()
+
+    wiring = colour_wiring(engine=engine, encoder=encoder)
+    cluster = ("--engine", "ray", "--address", "head:6379", "--device", "cuda")
+    limner("index", "build", colour_folder, "--library", library, *cluster, wiring=wiring)
+    limner("index", "update", "--library", library, wiring=wiring)
+
+    assert asked == [("ray", "head:6379"), ("local", None)]
+    assert devices == ["auto", "auto"]  # cuda is asked of the cluster, not of this machine
+
+
+def test_an_address_is_of_no_use_without_ray(limner: Limner, library: Path) -> None:
+    result = limner("index", "update", "--library", library, "--address", "head:6379")
+    assert (result.exit_code, "--engine ray" in result.stderr) == (2, True)
