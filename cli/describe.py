@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
-from .wiring import library_folder, own_device, wiring_of, within_world
+from .wiring import own_device, own_folder, wiring_of, within_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def describe(
     settings = load_settings(
         {"library": library, "model": model, "device": device, "engine": engine, "address": address}
     )
-    folder = library_folder(settings.library)
+    folder = own_folder(settings.library)
     from ..composer.describe import Describer
     from ..index.describe import describe_library
     from .progress import Bar

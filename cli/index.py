@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import describe, options, terminal, upkeep
-from .wiring import encoder_name, library_folder, own_device, sentences_name, wiring_of
+from .wiring import encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
 if TYPE_CHECKING:
     from ..index.build import BuildSummary
@@ -70,7 +70,7 @@ def build_library(
             "address": address,
         }
     )
-    folder = library_folder(settings.library)
+    folder = own_folder(settings.library)
     from ..index.build import build
     from .progress import Bar
 
@@ -122,7 +122,7 @@ def update_library(
             "address": address,
         }
     )
-    folder = library_folder(settings.library)
+    folder = own_folder(settings.library)
     from ..index.build import update
     from ..index.manifest import read_manifest
     from .progress import Bar

@@ -47,8 +47,10 @@ def _sentence_encoder(name: str, device: str) -> SentenceEncoder:
 
 def _library(folder: Path, device: str) -> Library:
     from ..index.library import Library
+    from ..index.remote import address_of, copied
 
-    return Library.open(folder, device=device)
+    address = address_of(folder)
+    return Library.open(copied(address) if address else folder, device=device)
 
 
 def _engine(settings: Settings) -> Engine:
@@ -141,6 +143,19 @@ def library_folder(folder: Path | None) -> Path:
             "is missing; name the library's folder, or set `library` in limner.toml", param_hint="--library"
         )
     return folder
+
+
+def own_folder(folder: Path | None) -> Path:
+    """The library's folder for a command that needs it on this machine, as those that write do."""
+    from ..index.remote import address_of
+
+    here = library_folder(folder)
+    if address := address_of(here):
+        raise typer.BadParameter(
+            f"lies elsewhere ({address}); name a folder of this machine, and copy it there when it is finished",
+            param_hint="--library",
+        )
+    return here
 
 
 def encoder_name(asked: str | None, library: Path) -> str:

@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import fsspec
 import pytest
 from limner.cli.settings import Settings
+from limner.cli.wiring import Wiring
 from limner.index.engines.local import LocalEngine
 
 from ..colours import Paint
@@ -356,3 +358,16 @@ def test_build_and_update_go_to_the_engine_asked_for(limner: Limner, library: Pa
 def test_an_address_is_of_no_use_without_ray(limner: Limner, library: Path) -> None:
     result = limner("index", "update", "--library", library, "--address", "head:6379")
     assert (result.exit_code, "--engine ray" in result.stderr) == (2, True)
+
+
+def test_search_reads_a_library_elsewhere(limner: Limner, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(library.with_name("cache")))
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{library}/", "/elsewhere/library/", recursive=True)
+    wiring = colour_wiring(library=Wiring().library)  # the one that the command has
+    try:
+        result = limner("index", "info", "--library", "memory://elsewhere/library", "--json", wiring=wiring)
+    finally:
+        memory.rm("/elsewhere", recursive=True)
+    assert json.loads(result.stdout)["count"] == 8
+    assert list(library.with_name("cache").glob("limner/libraries/*/manifest.json"))
