@@ -13,7 +13,7 @@ from .protocols import Model, Sampling
 from .replies import ask, read_article, room_for_reply
 
 MAX_NEW_TOKENS = 4096
-TEMPERATURE = 0.7
+TEMPERATURE = 0.5
 SEED_STEP = 1_000  # beyond the next seed, which a reply that does not parse is asked for again with
 SENTENCE_LENGTH = 12  # characters; "He laughed." may well come twice
 TITLE_LENGTH = 80  # characters of the instruction that stand in for a title where the writer gave none

@@ -190,11 +190,12 @@ def _build(
     said_before = read_sentence_part(library, old.manifest) if old.manifest else None
     wanted = sentences.fingerprint if sentences else None
     same_sentences = (said_before.fingerprint if said_before else None) == wanted
+    work = Work(library, encoder.fingerprint, encoder.dimension)
     if same_sentences and _is_as_before(old, changes, names, digests):
+        work.clear()  # of a build that was killed after its manifest
         return _leave(library, found, old, changes)
 
     contents = old.contents()
-    work = Work(library, encoder.fingerprint, encoder.dimension)
     work.load(contents)
     embedded = engine.embed(
         changes.to_read,

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .pictures import SIDE_PX, WORK
+from .precision import bf16_is_faster
 from .tokenizers import caption_tokenizer
 
 OUT = Path(__file__).parent.parent / "index" / "nano_clip"
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--precision", default="amp_bf16")
+    parser.add_argument("--precision", help="as open_clip names it; default: what is faster here")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--export-only", action="store_true")
@@ -173,7 +174,7 @@ def main() -> None:
             epochs=args.epochs,
             batch_size=args.batch_size,
             lr=args.lr,
-            precision=args.precision,
+            precision=args.precision or ("amp_bf16" if bf16_is_faster() else "fp32"),
             device=args.device,
             workers=args.workers,
         )

@@ -8,7 +8,8 @@ import torch
 from limner.composer.models.load import embedded_folder
 from transformers import AutoProcessor, PreTrainedTokenizerFast
 
-from training.nano_vlm import CURRICULUM, IGNORE, PATCHES, VERDICT_WEIGHT, Curriculum, collate
+from training.curriculum import CURRICULUM, IGNORE, VERDICT_WEIGHT, Curriculum, collate
+from training.llava import PATCHES
 from training.picture_book.stories import make_story
 from training.pictures import SIDE_PX, scenes_for
 from training.samples import Pool, drill_sample, select_sample, write_sample
@@ -70,3 +71,12 @@ def test_curriculum_begins_where_it_is_told_to(tokenizer: PreTrainedTokenizerFas
 
     assert tasks(CURRICULUM[-1][0]) <= {task.partition("@")[0] for task in CURRICULUM[-1][1]}
     assert "drill" in tasks(0.0)
+
+
+def test_curriculum_of_another_seed_has_other_stories(tokenizer: PreTrainedTokenizerFast, pool: Pool) -> None:
+    def texts(seed: int) -> set[str]:
+        curriculum = Curriculum(tokenizer, total=20, from_share=CURRICULUM[-1][0], seed=seed)
+        return {str(sample.turns) for number in range(4) for sample in curriculum.samples(number, pool)}
+
+    assert len(texts(0)) > 20
+    assert not texts(0) & texts(1)
