@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options, terminal
-from .wiring import library_folder, wiring_of, within_world
+from .wiring import own_device, own_folder, wiring_of, within_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,8 @@ def describe(
     library: options.Library = None,
     model: options.Model = None,
     device: options.Device = None,
+    engine: options.Engines = None,
+    address: options.Address = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -36,26 +39,33 @@ def describe(
     """Let a model write the alt texts and captions that are missing; people's words stay as they are."""
     from .settings import load_settings
 
-    settings = load_settings({"library": library, "model": model, "device": device})
-    folder = library_folder(settings.library)
-    from ..composer.describe import describe
+    settings = load_settings(
+        {"library": library, "model": model, "device": device, "engine": engine, "address": address}
+    )
+    folder = own_folder(settings.library)
+    from ..composer.describe import Describer
     from ..index.describe import describe_library
     from .progress import Bar
 
     wiring = wiring_of(ctx)
-    opened = wiring.library(folder, settings.device)
+    chosen = wiring.engine(settings)
+    opened = wiring.library(folder, own_device(settings))
     within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=terminal.note)
-    loaded = wiring.model(settings.model, settings.device)
+    load = partial(wiring.model, settings.model, settings.device)
+    # A cluster's machines load the model; this one need not be able to.
+    loaded = load() if settings.engine is options.Engine.LOCAL else None
+    name = loaded.name if loaded else settings.model
     with Bar("Describing") as bar:
         summary = describe_library(
             folder,
-            model=loaded.name,
-            say=lambda path: describe(path, loaded),
+            model=name,
+            say=Describer(load, loaded),
             limit=limit,
             sentences=opened.sentence_encoder,
+            engine=chosen,
             progress=bar,
         )
-    _show(folder, loaded.name, summary, as_json=as_json)
+    _show(folder, name, summary, as_json=as_json)
 
 
 def _show(library: Path, model: str, summary: DescribeSummary, *, as_json: bool) -> None:

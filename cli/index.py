@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import describe, options, terminal, upkeep
-from .wiring import encoder_name, library_folder, sentences_name, wiring_of
+from .wiring import encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
 if TYPE_CHECKING:
     from ..index.build import BuildSummary
@@ -50,6 +50,8 @@ def build_library(
     batch_size: options.BatchSize = None,
     max_pixels: options.MaxPixels = None,
     max_bytes: options.MaxBytes = None,
+    engine: options.Engines = None,
+    address: options.Address = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew, also over a damaged library.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -68,27 +70,31 @@ def build_library(
             "batch_size": batch_size,
             "max_pixels": max_pixels,
             "max_bytes": max_bytes,
+            "engine": engine,
+            "address": address,
         }
     )
-    folder = library_folder(settings.library)
+    folder = own_folder(settings.library)
     from ..index.build import build
     from .progress import Bar
 
-    wiring = wiring_of(ctx)
+    wiring, device = wiring_of(ctx), own_device(settings)
+    chosen = wiring.engine(settings)
     name = encoder_name(settings.encoder, settings.precision, folder, rebuild=rebuild)
     said = sentences_name(settings.sentences, folder)
     with Bar("Indexing") as bar:
         summary = build(
             sources,
             folder,
-            encoder=wiring.encoder(name, settings.device),
+            encoder=wiring.encoder(name, device),
             rebuild=rebuild,
             workers=settings.workers,
             batch_size=settings.batch_size,
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_bytes,
-            sentences=wiring.sentence_encoder(said, settings.device) if said else None,
+            sentences=wiring.sentence_encoder(said, device) if said else None,
             index_type=settings.index_type,
+            engine=chosen,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -104,6 +110,8 @@ def update_library(
     batch_size: options.BatchSize = None,
     max_pixels: options.MaxPixels = None,
     max_bytes: options.MaxBytes = None,
+    engine: options.Engines = None,
+    address: options.Address = None,
     as_json: options.Json = False,
 ) -> None:
     """Bring a library up to date with the folders that it was built from."""
@@ -118,25 +126,29 @@ def update_library(
             "batch_size": batch_size,
             "max_pixels": max_pixels,
             "max_bytes": max_bytes,
+            "engine": engine,
+            "address": address,
         }
     )
-    folder = library_folder(settings.library)
+    folder = own_folder(settings.library)
     from ..index.build import update
     from ..index.manifest import read_manifest
     from .progress import Bar
 
-    wiring = wiring_of(ctx)
+    wiring, device = wiring_of(ctx), own_device(settings)
+    chosen = wiring.engine(settings)
     name, said = read_manifest(folder).encoder, sentences_name(None, folder)
     with Bar("Indexing") as bar:
         summary = update(
             folder,
-            encoder=wiring.encoder(name, settings.device),
+            encoder=wiring.encoder(name, device),
             workers=settings.workers,
             batch_size=settings.batch_size,
             max_pixels=settings.max_pixels,
             max_bytes=settings.max_bytes,
-            sentences=wiring.sentence_encoder(said, settings.device) if said else None,
+            sentences=wiring.sentence_encoder(said, device) if said else None,
             index_type=settings.index_type,
+            engine=chosen,
             progress=bar,
         )
     _show_summary(folder, summary, as_json=as_json)
@@ -149,7 +161,7 @@ app.command("describe")(describe.describe)
 def search_library(
     ctx: typer.Context,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What the picture shows.", show_default=False)],
-    library: options.Library = None,
+    library: options.Libraries = None,
     m: Annotated[
         int,
         typer.Option(
@@ -176,21 +188,25 @@ def search_library(
         raise typer.BadParameter("is empty; say what the picture shows", param_hint="TEXT")
     from .settings import load_settings
 
-    settings = load_settings({"library": library, "device": device})
-    opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
-    searched = opened if where is None else opened.where(where)
-    hits = searched.search(text, m)
+    settings = load_settings({"device": device} | ({"library": library[0]} if library else {}))
+    from ..index.libraries import Libraries
+
+    folders = library or [library_folder(settings.library)]
+    opened = Libraries([wiring_of(ctx).library(folder, settings.device) for folder in folders])
+    count = len(opened) if where is None else opened.count(where)
+    found = opened.search(text, m, where=where)
+    hits = [hit for _, hit in found]
     if opened.caution:
         terminal.note(opened.caution)
-    if m > len(searched):
-        holds = "the library holds" if where is None else "the condition leaves"
-        terminal.note(f"{holds} {_pictures(len(searched))}, fewer than {m}")
+    if m > count:
+        holds = "the condition leaves" if where is not None else f"the librar{'y' if len(folders) == 1 else 'ies'} hold"
+        terminal.note(f"{holds}{'s' if where is None and len(folders) == 1 else ''} {_pictures(count)}, fewer than {m}")
     if html is not None:
         from .contact_sheet import write_contact_sheet
 
         write_contact_sheet(html, text, hits, where=where)
     if as_json:
-        terminal.print_json([_hit_tree(hit, explain=explain) for hit in hits])
+        terminal.print_json([{**_hit_tree(hit, explain=explain), "library": library.folder} for library, hit in found])
     else:
         _show_hits(hits, explain=explain)
     if html is not None:

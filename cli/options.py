@@ -16,6 +16,13 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
+class Engine(StrEnum):
+    """Who does the work of a build or a description."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 def images_from(text: str) -> int | None:
     """`auto` is None, anything else a number of pictures.
 
@@ -56,6 +63,12 @@ def not_negative(value: int | None) -> int | None:
 
 Library = Annotated[
     Path | None, typer.Option("--library", metavar="DIR", help="The library's folder.", show_default=False)
+]
+Libraries = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--library", metavar="DIR", help="The library's folder; repeat it to search several as one.", show_default=False
+    ),
 ]
 Device = Annotated[
     str | None,
@@ -112,6 +125,21 @@ MaxBytes = Annotated[
         metavar="N",
         callback=from_one,
         help="Skip files with more bytes.  (default: 200000000)",
+        show_default=False,
+    ),
+]
+Engines = Annotated[
+    Engine | None,
+    typer.Option(
+        "--engine", help="Who does the work: this machine, or a Ray cluster.  (default: local)", show_default=False
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="The Ray cluster.  (default: RAY_ADDRESS, else one on this machine for the time of the command)",
         show_default=False,
     ),
 ]

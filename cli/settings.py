@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from pydantic_settings import TomlConfigSettingsSource as TomlFile
 
 from ..index.errors import LimnerError
-from .options import Format, images_from
+from .options import Engine, Format, images_from
 
 FILE_NAME = "limner.toml"
 PREFIX = "LIMNER_"
@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     batch_size: Annotated[int, Field(ge=1)] = 32
     max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     max_bytes: Annotated[int, Field(ge=1)] = 200_000_000
+    engine: Engine = Engine.LOCAL
+    address: str | None = None  # of a Ray cluster; None: RAY_ADDRESS, else this machine
     model: str = "nano-vlm"
     images: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_images)] = None
     candidates: Annotated[int, Field(ge=1)] = 4

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options, terminal
-from .wiring import library_folder, wiring_of
+from .wiring import library_folder, own_folder, wiring_of
 
 _SHOWN_FAULTS = 20
 
@@ -49,7 +49,7 @@ def verify(
     from ..index.verify import verify as check
     from .settings import load_settings
 
-    folder = library_folder(load_settings({"library": library}).library)
+    folder = own_folder(load_settings({"library": library}).library)
     if repair:
         mend(folder)
     faults = check(folder, files=files)
@@ -75,7 +75,7 @@ def compact(
     from .settings import load_settings
 
     settings = load_settings({"library": library, "index_type": index_type})
-    folder = library_folder(settings.library)
+    folder = own_folder(settings.library)
     freed = rewrite(folder, index_type=settings.index_type)
     if as_json:
         terminal.print_json({"library": folder.absolute(), "freed_bytes": freed})

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from ..composer.models.load import ModelInfo
     from ..composer.protocols import Model
     from ..index.encoder import Encoder
+    from ..index.engines.engine import Engine
     from ..index.library import Library
     from ..index.sentences import SentenceEncoder
+    from .settings import Settings
 
 EMBEDDED_ENCODER = "nano-clip"
 
@@ -45,8 +47,24 @@ def _sentence_encoder(name: str, device: str) -> SentenceEncoder:
 
 def _library(folder: Path, device: str) -> Library:
     from ..index.library import Library
+    from ..index.remote import address_of, copied
 
-    return Library.open(folder, device=device)
+    address = address_of(folder)
+    return Library.open(copied(address) if address else folder, device=device)
+
+
+def _engine(settings: Settings) -> Engine:
+    from . import options
+
+    if settings.engine is options.Engine.RAY:
+        from ..index.engines.ray import RayEngine
+
+        return RayEngine(address=settings.address, device=settings.device)
+    if settings.address is not None:
+        raise typer.BadParameter("is the address of a Ray cluster; add --engine ray", param_hint="--address")
+    from ..index.engines.local import LocalEngine
+
+    return LocalEngine()
 
 
 def _model(name: str, device: str) -> Model:
@@ -98,6 +116,7 @@ class Wiring:
     encoders_at_hand: Callable[[], list[str]] = _encoders_at_hand
     sentence_encoder: Callable[[str, str], SentenceEncoder] = _sentence_encoder  # name, device
     library: Callable[[Path, str], Library] = _library  # folder, device
+    engine: Callable[[Settings], Engine] = _engine
     model: Callable[[str, str], Model] = _model  # name, device
     known_models: Callable[[], list[ModelInfo]] = _known_models
     check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text
@@ -110,6 +129,13 @@ def wiring_of(ctx: typer.Context) -> Wiring:
     return ctx.obj if isinstance(ctx.obj, Wiring) else Wiring()
 
 
+def own_device(settings: Settings) -> str:
+    """Where this process loads its encoders: the device asked for is that of the machines that do the work."""
+    from . import options
+
+    return "auto" if settings.engine is options.Engine.RAY else settings.device
+
+
 def library_folder(folder: Path | None) -> Path:
     """The library's folder, which has no default."""
     if folder is None:
@@ -117,6 +143,19 @@ def library_folder(folder: Path | None) -> Path:
             "is missing; name the library's folder, or set `library` in limner.toml", param_hint="--library"
         )
     return folder
+
+
+def own_folder(folder: Path | None) -> Path:
+    """The library's folder for a command that needs it on this machine, as those that write do."""
+    from ..index.remote import address_of
+
+    here = library_folder(folder)
+    if address := address_of(here):
+        raise typer.BadParameter(
+            f"lies elsewhere ({address}); name a folder of this machine, and copy it there when it is finished",
+            param_hint="--library",
+        )
+    return here
 
 
 def encoder_name(asked: str | None, precision: str, library: Path, *, rebuild: bool) -> str:

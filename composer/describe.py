@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..index.errors import PictureUnreadable
@@ -26,3 +28,17 @@ def describe(picture: Path, model: Model) -> str:
     if not any(character.isalnum() for character in text):
         raise PictureUnreadable(str(picture), "the model has no words for it")
     return text
+
+
+@dataclass(slots=True)
+class Describer:
+    """`describe` with a model that the first call loads: what another process can be given."""
+
+    load: Callable[[], Model]
+    model: Model | None = None
+
+    def __call__(self, picture: Path) -> str:
+        """As `describe`; raises what load does too."""
+        if self.model is None:
+            self.model = self.load()
+        return describe(picture, self.model)

@@ -13,8 +13,9 @@ from .catalogue import concat_tables, read_rows
 from .decode import MAX_BYTES, MAX_PIXELS
 from .descriptions import digest_descriptions
 from .difference import described_anew, identify, new_rows, number_contents
-from .embed import NO_CONTENT, Embedded, Progress, embed
 from .encoder import Encoder, load_encoder
+from .engines.engine import BATCH_SIZE, NO_CONTENT, Embedded, Engine, Progress
+from .engines.local import LocalEngine
 from .errors import LibraryDamaged, LibraryMissing, MemoryShort, SourceMissing
 from .familiar import strange_share_of_library, to_look_at
 from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
@@ -29,8 +30,6 @@ from .said import digest_said, read_said
 from .scan import Changes, Scan, compare, scan
 from .sentences import SentenceEncoder, load_sentence_encoder
 from .work import Work
-
-BATCH_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +60,17 @@ def build(
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
     index_type: str | None = None,
+    engine: Engine | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Make library hold exactly the pictures of sources: files, and folders with all that is below them.
 
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
-    call goes on where this one ended. workers threads decode, as many as processors (8 at most) if None. New pictures
-    above max_pixels or max_bytes are skipped. With sentences the library also holds sentence vectors of what is said of
-    its pictures, without it none. index_type is a name of `index_types`, or auto: the one for so many; if None it stays
-    as it was asked for before.
+    call goes on where this one ended. engine does the work, the threads of this process if None; workers of them
+    decode, as many as processors (8 at most) if None. New pictures above max_pixels or max_bytes are skipped. With
+    sentences the library also holds sentence vectors of what is said of its pictures, without it none. index_type is
+    a name of `index_types`, or auto: the one for so many; if None it stays as it was asked for before.
 
     Raises:
         IndexTypeUnknown: no type has this name.
@@ -94,12 +94,13 @@ def build(
                 library,
                 encoder,
                 rebuild,
-                workers or min(8, os.cpu_count() or 1),
+                workers,
                 batch_size,
                 max_pixels,
                 max_bytes,
                 sentences,
                 index_type,
+                engine or LocalEngine(),
                 progress,
             )
         except (SourceMissing, MemoryShort):
@@ -119,6 +120,7 @@ def update(
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
     index_type: str | None = None,
+    engine: Engine | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
     """Bring library up to date with the sources that it was built from; the encoders are its own unless given.
@@ -144,6 +146,7 @@ def update(
         max_bytes=max_bytes,
         sentences=sentences,
         index_type=index_type,
+        engine=engine,
         progress=progress,
     )
 
@@ -182,12 +185,13 @@ def _build(
     library: Path,
     encoder: Encoder,
     rebuild: bool,
-    workers: int,
+    workers: int | None,
     batch_size: int,
     max_pixels: int,
     max_bytes: int,
     sentences: SentenceEncoder | None,
     index_type: str | None,
+    engine: Engine,
     progress: Progress,
 ) -> BuildSummary:
     old = _read_old(library, encoder, rebuild=rebuild)
@@ -217,11 +221,11 @@ def _build(
     contents = old.contents()
     work.load(contents)
     looked_at = to_look_at(sorted([*changes.unchanged, *(file.location for file in changes.to_read)]), encoder)
-    embedded = embed(
+    embedded = engine.embed(
         changes.to_read,
         encoder=encoder,
         contents=contents,
-        keep=work.keep,
+        work=work,
         workers=workers,
         batch_size=batch_size,
         progress=progress,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .catalogue import Catalogue, rows_of
 from .descriptions import Descriptions, digest_descriptions, fill, journal, lacks_words, read_descriptions
-from .embed import Progress
+from .engines.engine import Engine, Progress
+from .engines.local import LocalEngine
 from .errors import PictureUnreadable
 from .folder import CATALOGUE, discard_strays, part_paths
 from .generation import read_generation, sentences_of
@@ -36,13 +37,15 @@ def describe_library(
     say: Callable[[Path], str],
     limit: int | None = None,
     sentences: SentenceEncoder | None = None,
+    engine: Engine | None = None,
     progress: Progress = lambda done, total: None,
 ) -> DescribeSummary:
     """Ask for words for every picture that has no alt text or no caption, and put them there, marked with model's name.
 
     sentences is the library's own sentence encoder, loaded by its name unless it is given, where the library has one.
     What a person wrote stays. Every answer is on the disk before the next question; however this ends, the library gets
-    what was answered, at once or with the next build. say raises PictureUnreadable where it has no words for a picture.
+    what was answered, at once or with the next build. say raises PictureUnreadable where it has no words for a picture;
+    an engine that asks in other processes (this one asks if None) pickles it.
 
     Raises:
         LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.
@@ -60,7 +63,7 @@ def describe_library(
         wanted = [record for digest, record in reversed(lacking.items()) if digest not in known]
         summary = DescribeSummary(left=len(wanted[limit:]) if limit is not None else 0)
         try:
-            _ask(wanted[:limit], library, model, say, known, summary, progress)
+            _ask(wanted[:limit], library, model, say, engine or LocalEngine(), known, summary, progress)
         finally:
             told = [new for record in records if (new := fill(record, known)) != record]
             if told:
@@ -78,31 +81,38 @@ def _ask(
     library: Path,
     model: str,
     say: Callable[[Path], str],
+    engine: Engine,
     known: Descriptions,
     summary: DescribeSummary,
     progress: Progress,
 ) -> None:
     with journal(library) as kept:
-        for done, record in enumerate(wanted, start=1):
-            try:
-                _check_unchanged(record)
-                words = clean(say(record.path), MAX_LENGTH["alt"])
+        for done, (number, said, reason) in enumerate(engine.say(wanted, _Unchanged(say)), start=1):
+            record = wanted[number]
+            if reason:
+                summary.skipped.append((record.path, reason))
+            else:
+                words = clean(said, MAX_LENGTH["alt"])
                 kept.add(record.hash, model, words)
                 known[record.hash] = (model, words)
                 summary.described += 1
-            except PictureUnreadable as exc:
-                summary.skipped.append((record.path, exc.hint))
             progress(done, len(wanted))
 
 
-def _check_unchanged(record: ImageRecord) -> None:
+@dataclass(frozen=True, slots=True)
+class _Unchanged:
     """Words for what lies there now would stand under the hash of what lay there."""
-    try:
-        status = record.path.stat()
-    except OSError as exc:
-        raise PictureUnreadable(str(record.path), "the file is not there") from exc
-    if (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns):
-        raise PictureUnreadable(str(record.path), "changed since the last build: run `limner index update`")
+
+    say: Callable[[Path], str]
+
+    def __call__(self, record: ImageRecord) -> str:
+        try:
+            status = record.path.stat()
+        except OSError as exc:
+            raise PictureUnreadable(str(record.path), "the file is not there") from exc
+        if (status.st_size, status.st_mtime_ns) != (record.size, record.mtime_ns):
+            raise PictureUnreadable(str(record.path), "changed since the last build: run `limner index update`")
+        return self.say(record.path)
 
 
 def _records(library: Path, manifest: Manifest) -> list[ImageRecord]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import each_record, rows_of, schema
-from .embed import NO_CONTENT
+from .engines.engine import NO_CONTENT
 from .generation import Generation
 from .records import ImageRecord
 from .said import Said

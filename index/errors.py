@@ -13,6 +13,8 @@
       FilterInvalid             a condition on the catalogue that is none
       DeviceMissing             asked for an accelerator that this machine does not have
       WriteFailed               the disk refused (full, read-only)
+      EngineMissing             asked for a way to build that is not installed, or for a cluster that does not answer
+      EngineFailed              the cluster gave a build up
 
 `composer` adds its own below the same root.
 """
@@ -78,3 +80,11 @@ class DeviceMissing(LimnerError):
 
 class WriteFailed(LimnerError):
     """The disk refused a write; what stood before still stands."""
+
+
+class EngineMissing(LimnerError):
+    """A way to build that is not installed here, or a cluster that cannot be reached."""
+
+
+class EngineFailed(LimnerError):
+    """A cluster gave up; what it had finished is kept."""

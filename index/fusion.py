@@ -14,7 +14,7 @@ Source: Bruch et al. 2023, arXiv:2210.11934 (convex combination against rank fus
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,14 +58,17 @@ def said_channels(
     rows: np.ndarray,
     text: str,
     context: Sequence[str] = (),
+    *,
+    beside: Sequence[WordIndex] = (),
 ) -> list[Channel]:
     """What is said of the pictures, asked for text and context: words, and sentences where there are any.
 
-    rows (k,) are the places of the pictures that have a sentence vector; the weights sum to 1.
+    rows (k,) are the places of the pictures that have a sentence vector; the weights sum to 1. beside are the words of
+    other libraries that are searched as one with this one.
     """
     import numpy as np
 
-    found, full = words.scores(text, context)
+    found, full = words.scores(text, context, beside=beside)
     if sentences is None or encoder is None:
         return [Channel("words", found, 1.0, full, against=words.said)]
     scores = np.full(words.count, np.nan, np.float32)
@@ -73,6 +76,22 @@ def said_channels(
     return [
         Channel("words", found, 1 - SENTENCE_WEIGHT, full, against=words.said),
         Channel("sentences", scores, SENTENCE_WEIGHT),
+    ]
+
+
+def joined(libraries: Sequence[Sequence[Channel]]) -> list[Channel]:
+    """The channels of several libraries, the same ones in each, as those of one that has all their pictures."""
+    import numpy as np
+
+    def against(same: Sequence[Channel]) -> np.ndarray | None:
+        if all(channel.against is None for channel in same):
+            return None
+        every = [np.ones(len(c.scores), bool) if c.against is None else c.against for c in same]
+        return np.concatenate(every)
+
+    return [
+        replace(same[0], scores=np.concatenate([channel.scores for channel in same]), against=against(same))
+        for same in zip(*libraries, strict=True)
     ]
 
 

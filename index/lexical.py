@@ -11,6 +11,7 @@ Source: Robertson and Zaragoza 2009; the variant is Lucene's (Kamphuis et al. 20
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from array import array
@@ -52,10 +53,13 @@ class WordIndex:
     def __len__(self) -> int:
         return len(self.words)
 
-    def scores(self, text: str, context: Sequence[str] = ()) -> tuple[np.ndarray, float]:
+    def scores(
+        self, text: str, context: Sequence[str] = (), *, beside: Sequence[WordIndex] = ()
+    ) -> tuple[np.ndarray, float]:
         """Return every picture's score, (count,) float32, 0 where no word is shared, and the score of a full match.
 
-        A full match has each word of text once. context is supplementary: the paragraphs around a place.
+        A full match has each word of text once. context is supplementary: the paragraphs around a place. With indexes
+        beside this one a word is as rare as in all of them; a text is as long as it is among those of its own.
         """
         import numpy as np
 
@@ -64,24 +68,26 @@ class WordIndex:
         named = list(wanted)
         wanted.update(word for paragraph in context for word in cut(paragraph))
         found = np.zeros(self.count, np.float32)
+        everywhere = (self, *beside)
         for word, n in sorted(wanted.items()):  # in one order, so that sums are the same in every run
             if (place := self.words.get(word)) is not None:
                 here = slice(self.starts[place], self.starts[place + 1])
-                found[self.pictures[here]] += self._in_query(word, n) * self.weights[here]
-        full = sum(self._in_query(word, wanted[word]) * self._idf(word) / (1 + K1) for word in named)
+                idf = _idf(word, everywhere)
+                # The weights hold the idf of this index.
+                rarer = idf / _idf(word, [self]) if beside else 1.0
+                found[self.pictures[here]] += idf * math.log1p(n) * rarer * self.weights[here]
+        full = sum(math.log1p(wanted[word]) * _idf(word, everywhere) ** 2 / (1 + K1) for word in named)
         return found, float(full)
 
-    def _idf(self, word: str) -> float:
-        import math
-
+    def holders(self, word: str) -> int:
+        """How many pictures a word belongs to."""
         place = self.words.get(word)
-        n = 0 if place is None else int(self.starts[place + 1] - self.starts[place])
-        return math.log(1 + (self.count - n + 0.5) / (n + 0.5))
+        return 0 if place is None else int(self.starts[place + 1] - self.starts[place])
 
-    def _in_query(self, word: str, n: int) -> float:
-        import math
 
-        return self._idf(word) * math.log1p(n)
+def _idf(word: str, indexes: Sequence[WordIndex]) -> float:
+    count, n = sum(index.count for index in indexes), sum(index.holders(word) for index in indexes)
+    return math.log(1 + (count - n + 0.5) / (n + 0.5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .catalogue import Catalogue
     from .encoder import Encoder
-    from .fusion import Fused
+    from .fusion import Channel, Fused
     from .lexical import WordIndex
     from .quantised import QuantisedIndex
     from .sentences import SentenceEncoder, SentenceIndex
@@ -140,14 +140,16 @@ class Library:
         return self._index.index_type
 
     @property
+    def sentence_fingerprint(self) -> str | None:
+        """That of the encoder of its sentence vectors; None where it has none."""
+        return self._sentences.fingerprint if self._sentences else None
+
+    @property
     def caution(self) -> str | None:
         """What a searcher should know of this library, or None."""
         if not self._is_strange:
             return None
-        return (
-            f"{self._manifest.encoder} knows only drawn picture-book scenes, and {self._manifest.strange:.0%} of this "
-            "library's pictures are strange to it: searches lean on what is said of the pictures"
-        )
+        return strange_to(self._manifest.encoder, self._manifest.strange)
 
     def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
         """Return the m pictures that fit text best, best first, without those whose ids are excluded.
@@ -224,7 +226,13 @@ class Library:
         rows = np.arange(len(places)) if allowed is None else np.flatnonzero(allowed[places])
         # Sorted by score, equal ones by id: places are in the order of ids, and a stable sort keeps it.
         best = rows[np.argsort(-fused.scores[rows], kind="stable")[:m]]
-        ids: list[int] = self._ids[places[best]].tolist()
+        return self.hits(fused, best, places)
+
+    def hits(self, fused: Fused, best: np.ndarray, places: np.ndarray | None = None) -> list[Hit]:
+        """The pictures in these rows, as they are scored; places (k,) are those of the rows, all pictures' if None."""
+        import numpy as np
+
+        ids: list[int] = self._ids[best if places is None else places[best]].tolist()
         records = self._catalogue.by_ids(ids)
         return [
             Hit(
@@ -252,20 +260,39 @@ class Library:
         import numpy as np
 
         from .candidates import Channels, candidates
-        from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE, Channel, fuse, said_channels
+        from .fusion import fuse
         from .vectors import VectorIndex
 
         query, sentence_encoder = self.encoder.encode_texts([text])[0], self.sentence_encoder
         if isinstance(self._index, VectorIndex):
-            places = np.arange(len(self._ids))
-            said = said_channels(self._words, self._sentences, sentence_encoder, self._with_sentences, text, context)
-            picture = Channel("picture", self._index.all_scores(query), 1.0)
-        else:
-            channels = Channels(self._index, self._words, self._sentences, sentence_encoder, self._with_sentences)
-            places, (picture, *said) = candidates(channels, query, text, context, m, allowed)
-        weight = PICTURE_WEIGHT_WHEN_STRANGE if self._is_strange else PICTURE_WEIGHT
-        weighed = [replace(channel, weight=(1 - weight) * channel.weight) for channel in said]
-        return places, fuse([replace(picture, weight=weight), *weighed])
+            channels = self.channels(text, context, query, sentence_encoder, is_strange=self._is_strange)
+            return np.arange(len(self._ids)), fuse(channels)
+        many = Channels(self._index, self._words, self._sentences, sentence_encoder, self._with_sentences)
+        places, (picture, *said) = candidates(many, query, text, context, m, allowed)
+        return places, fuse(_weighed(picture, said, is_strange=self._is_strange))
+
+    def channels(
+        self,
+        text: str,
+        context: Sequence[str],
+        query: np.ndarray,
+        sentence_encoder: SentenceEncoder | None,
+        *,
+        is_strange: bool,
+        beside: Sequence[Library] = (),
+    ) -> list[Channel]:
+        """What each channel says of every picture; query is text's vector, beside what is searched as one with this."""
+        from .fusion import Channel, said_channels
+
+        words = [library._words for library in beside]
+        said = said_channels(
+            self._words, self._sentences, sentence_encoder, self._with_sentences, text, context, beside=words
+        )
+        return _weighed(Channel("picture", self._index.all_scores(query), 1.0), said, is_strange=is_strange)
+
+    def rows(self, ids: Collection[int]) -> np.ndarray:
+        """The places of ids in their order; unknown ones are left out."""
+        return self._index.pictures.places(ids)
 
     @property
     def _is_strange(self) -> bool:
@@ -285,6 +312,25 @@ class Library:
         if encoder.fingerprint != self._manifest.fingerprint:
             raise mismatch(self._folder, self._manifest, encoder)
         self._encoder = encoder
+
+
+def strange_to(encoder: str, share: float) -> str:
+    """The caution of a library of which the encoder does not know this share."""
+    return (
+        f"{encoder} knows only drawn picture-book scenes, and {share:.0%} of this "
+        "library's pictures are strange to it: searches lean on what is said of the pictures"
+    )
+
+
+def _weighed(picture: Channel, said: Sequence[Channel], *, is_strange: bool) -> list[Channel]:
+    """The channels with their weights, which sum to 1: those of said share what the picture leaves."""
+    from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE
+
+    weight = PICTURE_WEIGHT_WHEN_STRANGE if is_strange else PICTURE_WEIGHT
+    return [
+        replace(picture, weight=weight),
+        *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

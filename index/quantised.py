@@ -99,6 +99,12 @@ class QuantisedIndex:
 
         return self.full.scores(np.ascontiguousarray(query, np.float32), self.pictures.vectors[places])
 
+    def all_scores(self, query: np.ndarray) -> np.ndarray:
+        """The inner product of query (d,) with every picture's vector, (n,) float32, in the order of ids."""
+        import numpy as np
+
+        return self.scores(query, np.arange(len(self)))
+
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
         """Return ids (n,) int64 of the pictures, ascending, and their vectors (n, d) float32."""
         return self.image_ids, self.full.take(self.pictures.vectors)

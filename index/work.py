@@ -116,8 +116,19 @@ class Work:
                 contents.add(*row)
             self._number = int(path.name[:6]) + 1
 
-    def keep(self, batch: Sequence[Encoded]) -> None:
-        """Put a finished batch on the disk.
+    @property
+    def folder(self) -> Path:
+        """Where the parts of this encoder lie; `clear` removes every Parquet file in it."""
+        return self._folder
+
+    def reserve(self, count: int) -> int:
+        """The first of so many numbers for parts that are not finished in their order."""
+        first = self._number
+        self._number += count
+        return first
+
+    def keep(self, batch: Sequence[Encoded], *, number: int | None = None) -> None:
+        """Put a finished batch on the disk, as the next part or under a number that was reserved.
 
         Raises:
             WriteFailed: the disk refused.
@@ -134,9 +145,8 @@ class Work:
             "vector": vector_column(np.stack([item.vector for item in batch])),
         }
         # In the order of the build, which is the order of the vectors' ids; the hash keeps two builds apart.
-        name = f"{self._number:06d}-{batch[0].hash[:32]}.parquet"
+        name = f"{self.reserve(1) if number is None else number:06d}-{batch[0].hash[:32]}.parquet"
         write_whole(self._folder / name, parquet_bytes(pa.table(columns)))
-        self._number += 1
 
     def vectors(self, contents: Contents) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The vectors of these contents that have an id, (k,) int64 and (k, d) float16, each once.

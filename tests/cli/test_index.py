@@ -7,8 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
+from limner.cli.settings import Settings
+from limner.cli.wiring import Wiring
 from limner.index.build import build
+from limner.index.engines.local import LocalEngine
 
 from ..colours import Paint
 from ..sentences import TopicSentences
@@ -378,3 +382,63 @@ def test_unknown_index_type_is_refused_with_those_there_are(limner: Limner, libr
         assert result.exit_code == 1
         assert "no index type 'hnsw'" in result.stderr
         assert "ivf-sq8" in result.stderr
+
+
+def test_search_takes_several_libraries_as_one(
+    limner: Limner, library: Path, colour_folder: Path, paint: Paint
+) -> None:
+    other = library.with_name("other")
+    paint(colour_folder.with_name("more") / "crimson.png", (220, 20, 60))
+    assert limner("index", "build", colour_folder.with_name("more"), "--library", other).exit_code == 0
+
+    result = limner("index", "search", "red", "--library", library, "--library", other, "-m", 2, "--json")
+
+    hits = json.loads(result.stdout)
+    assert [(Path(hit["path"]).name, hit["library"]) for hit in hits] == [
+        ("red.png", str(library)),
+        ("crimson.png", str(other)),
+    ]
+    many = limner("index", "search", "red", "--library", library, "--library", other, "-m", 20)
+    assert "the libraries hold 9 pictures, fewer than 20" in many.stderr
+    one = limner("index", "search", "red", "--library", library, "-m", 20)
+    assert "the library holds 8 pictures, fewer than 20" in one.stderr
+
+
+def test_build_and_update_go_to_the_engine_asked_for(limner: Limner, library: Path, colour_folder: Path) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def engine(settings: Settings) -> LocalEngine:
+        asked.append((settings.engine.value, settings.address))
+        return LocalEngine()
+
+    devices: list[str] = []
+
+    def encoder(name: str, device: str) -> ColourEncoder:
+        devices.append(device)
+        return ColourEncoder()
+
+    wiring = colour_wiring(engine=engine, encoder=encoder)
+    cluster = ("--engine", "ray", "--address", "head:6379", "--device", "cuda")
+    limner("index", "build", colour_folder, "--library", library, *cluster, wiring=wiring)
+    limner("index", "update", "--library", library, wiring=wiring)
+
+    assert asked == [("ray", "head:6379"), ("local", None)]
+    assert devices == ["auto", "auto"]  # cuda is asked of the cluster, not of this machine
+
+
+def test_an_address_is_of_no_use_without_ray(limner: Limner, library: Path) -> None:
+    result = limner("index", "update", "--library", library, "--address", "head:6379")
+    assert (result.exit_code, "--engine ray" in result.stderr) == (2, True)
+
+
+def test_search_reads_a_library_elsewhere(limner: Limner, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(library.with_name("cache")))
+    memory = fsspec.filesystem("memory")
+    memory.put(f"{library}/", "/elsewhere/library/", recursive=True)
+    wiring = colour_wiring(library=Wiring().library)  # the one that the command has
+    try:
+        result = limner("index", "info", "--library", "memory://elsewhere/library", "--json", wiring=wiring)
+    finally:
+        memory.rm("/elsewhere", recursive=True)
+    assert json.loads(result.stdout)["count"] == 8
+    assert list(library.with_name("cache").glob("limner/libraries/*/manifest.json"))

@@ -73,3 +73,10 @@ def test_info_tells_of_broken_files_and_duplicates(limner: Limner, library: Path
     )
     assert "broken      1 file, not tried again until they change" in text
     assert "duplicates  2 pictures in 1 groups" in text
+
+
+def test_commands_that_write_refuse_a_library_elsewhere(limner: Limner) -> None:
+    for command in ("update", "verify", "compact", "describe"):
+        result = limner("index", command, "--library", "s3://bucket/library")
+        assert (result.exit_code, "s3://bucket/library" in result.stderr.replace("\n", "")) == (2, True)
+    assert list(Path.cwd().iterdir()) == []

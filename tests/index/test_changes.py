@@ -129,16 +129,16 @@ def test_notices_of_metadata_stay_while_nothing_changes(colour_library: Library,
 
 
 def _count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    from limner.index import embed
+    from limner.index.engines import steps
 
     names: list[str] = []
-    read = embed.read_bytes
+    read = steps.read_bytes
 
     def note(path: Path, *, max_bytes: int) -> bytes:
         names.append(path.name)
         return read(path, max_bytes=max_bytes)
 
-    monkeypatch.setattr(embed, "read_bytes", note)
+    monkeypatch.setattr(steps, "read_bytes", note)
     return names
 
 
@@ -188,19 +188,19 @@ def test_broken_file_is_tried_again_by_another_version(
 def test_file_without_permission_is_tried_again(
     colour_library: Library, colour_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from limner.index import embed
+    from limner.index.engines import steps
     from limner.index.errors import PictureUnreadable
 
-    read = embed.read_bytes
+    read = steps.read_bytes
 
     def refuse(path: Path, *, max_bytes: int) -> bytes:
         raise PictureUnreadable(str(path), "no permission to read it")
 
     (colour_folder / "closed.png").write_bytes((colour_folder / "red.png").read_bytes() + b"x")
-    monkeypatch.setattr(embed, "read_bytes", refuse)
+    monkeypatch.setattr(steps, "read_bytes", refuse)
     assert len(_update(colour_library.folder)[0].skipped) == 1
     assert Library.open(colour_library.folder).manifest.generation == 1
-    monkeypatch.setattr(embed, "read_bytes", read)
+    monkeypatch.setattr(steps, "read_bytes", read)
     assert _update(colour_library.folder)[0].indexed == 1
 
 

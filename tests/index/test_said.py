@@ -37,7 +37,7 @@ def _hill(library: Path) -> ImageRecord:
 def _update(library: Path, monkeypatch: pytest.MonkeyPatch) -> ImageRecord:
     """Update without a look at any picture's bytes."""
     with monkeypatch.context() as patch:
-        patch.setattr("limner.index.embed.read_bytes", lambda path, **_: pytest.fail(f"{path} was read again"))
+        patch.setattr("limner.index.engines.steps.read_bytes", lambda path, **_: pytest.fail(f"{path} was read again"))
         assert update(library, encoder=ColourEncoder()).unchanged == len(Library.open(library))
     return _hill(library)
 
@@ -107,7 +107,7 @@ def test_killed_build_keeps_what_pictures_say(tmp_path: Path, monkeypatch: pytes
         patch.setattr("limner.index.build.publish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             build([tmp_path / "pictures"], tmp_path / "library", encoder=ColourEncoder())
-    monkeypatch.setattr("limner.index.embed.decode_bytes", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("limner.index.engines.steps.decode_bytes", lambda *_, **__: pytest.fail("decoded again"))
     build([tmp_path / "pictures"], tmp_path / "library", encoder=ColourEncoder())
     assert _hill(tmp_path / "library").title == "XMP"
 

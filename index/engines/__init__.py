@@ -1,0 +1,1 @@
+"""Who does the work of a build: this machine's threads, or a Ray cluster."""

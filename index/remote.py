@@ -1,0 +1,104 @@
+"""A library that lies elsewhere (s3://, gs://, http://, memory://): a local copy of it, verified, that is kept.
+
+Parts never change under their digest, so of a newer generation only its new parts are copied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .atomic import whole_file, write_whole
+from .errors import LibraryDamaged, LibraryMissing
+from .folder import discard_strays
+from .lock import writing
+from .manifest import MANIFEST_NAME, part_fault, read_manifest
+
+# A path of it has lost a slash; one letter is a drive of Windows.
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)")
+_CHUNK = 1 << 22  # bytes
+
+
+def address_of(library: Path) -> str | None:
+    """The address that a path was written as (`s3://bucket/library`), or None where it is a path indeed."""
+    match = _ADDRESS.fullmatch(library.as_posix())
+    return f"{match['scheme']}://{match['rest']}" if match else None
+
+
+def copied(address: str, cache: Path | None = None) -> Path:
+    """Bring the library at address up to date in the cache, the user's own if None, and return its folder there.
+
+    What is copied is compared with the manifest's digests. Needs the package of fsspec that reads such addresses.
+
+    Raises:
+        LibraryMissing: no library is there, or nothing here can read such an address.
+        LibraryDamaged: a part is gone or not what the manifest says; the copy of before stays as it was.
+        LibraryLocked: another process is copying it.
+        WriteFailed: the disk refused.
+    """
+    from platformdirs import user_cache_path
+
+    system, root = _filesystem(address)
+    folder = (cache or user_cache_path("limner")) / "libraries" / hashlib.sha256(address.encode()).hexdigest()[:24]
+    incoming = folder / "incoming"
+    incoming.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        try:
+            text = system.cat_file(f"{root}/{MANIFEST_NAME}")
+        except (OSError, ValueError) as exc:
+            raise LibraryMissing(f"no library at {address}", "check the address, and who may read it") from exc
+        write_whole(incoming / MANIFEST_NAME, text)
+        manifest = read_manifest(incoming)
+        for name, digest in manifest.parts.items():
+            if part_fault(folder, manifest, name) is not None:
+                _copy(system, f"{root}/{name}", folder / name, digest, address)
+        write_whole(folder / MANIFEST_NAME, text)
+        discard_strays(folder)
+    return folder
+
+
+def _copy(system: Any, source: str, target: Path, digest: str, address: str) -> None:
+    """Copy a part; one that is not what it should be never gets its name."""
+    arriving = target.with_name(f"{target.name}.arriving")
+    try:
+        with _reading(address, target.name), system.open(source, "rb") as file, whole_file(arriving) as copy:
+            while data := _read(file, address, target.name):
+                copy.write(data)
+        if copy.sha256 != digest:
+            raise _damaged(address, f"its part {target.name} was changed or cut short")
+        arriving.replace(target)
+    finally:
+        arriving.unlink(missing_ok=True)
+
+
+def _read(file: Any, address: str, name: str) -> bytes:
+    with _reading(address, name):
+        return file.read(_CHUNK)
+
+
+@contextmanager
+def _reading(address: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise _damaged(address, f"its part {name} is missing or cannot be read") from exc
+
+
+def _damaged(address: str, what: str) -> LibraryDamaged:
+    return LibraryDamaged(f"the library {address} is damaged: {what}", "copy it there again from where it was built")
+
+
+def _filesystem(address: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    try:
+        system, root = url_to_fs(address)
+    except (ValueError, ImportError) as exc:
+        raise LibraryMissing(
+            f"nothing here can read {address}: {exc}", "install the package of fsspec for it, s3fs for s3://"
+        ) from exc
+    return system, root.rstrip("/")
