@@ -260,7 +260,8 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     if broken:
         console.print(f"broken      {broken} file{'' if broken == 1 else 's'}, not tried again until they change")
     if groups:
-        console.print(f"duplicates  {sum(map(len, groups))} pictures in {len(groups)} groups")
+        number = f"{len(groups)} group{'' if len(groups) == 1 else 's'}"
+        console.print(f"duplicates  {sum(map(len, groups))} pictures in {number}")
     for source in manifest.sources:
         console.print(f"source      {terminal.clean(source)}")
     console.print(f"said        {', '.join(f'{what} of {number}' for what, number in said.items())}")

@@ -72,7 +72,7 @@ def test_info_tells_of_broken_files_and_duplicates(limner: Limner, library: Path
         path.stat().st_size for path in library.rglob("*") if path.suffix in (".parquet", ".faiss")
     )
     assert "broken      1 file, not tried again until they change" in text
-    assert "duplicates  2 pictures in 1 groups" in text
+    assert "duplicates  2 pictures in 1 group\n" in text
 
 
 def test_commands_that_write_refuse_a_library_elsewhere(limner: Limner) -> None:
