@@ -64,17 +64,18 @@ def write_contact_sheet(path: Path, text: str, hits: Sequence[Hit], *, where: st
 
 
 def _shown(hit: Hit) -> _Shown:
+    from ..composer.pipeline import credit_line
+
     image = hit.image
     thumbnail, width, height = _thumbnail(image.path)
     widest = max((abs(share) for _, share in hit.shares), default=0) or 1
     words = image.title or image.path.stem
-    credit = image.credit or ", ".join(part for part in (image.creator, image.licence) if part)
     return _Shown(
         name=terminal.clean(words),
         caption=terminal.clean(image.caption),
         alt=terminal.clean(image.alt or image.caption or words),
         path=terminal.clean(image.path),
-        credit=terminal.clean(credit),
+        credit=terminal.clean(credit_line(image)),
         score=f"{hit.score:.3f}",
         shares=tuple(
             (_LABELS.get(name, name), f"{share:+.3f}", max(0, round(100 * share / widest)))

@@ -2,7 +2,7 @@
 
 A picture belongs after the paragraph that singles it out: where the best picture leads the next by most. On the
 chapters of a textbook whose pictures had captions, .60 of the places came within a paragraph of the author's, against
-.35 at random (benchmarks/LOG.md).
+.35 at random; the query differed a little (benchmarks/LOG.md).
 """
 
 from __future__ import annotations
