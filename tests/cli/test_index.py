@@ -319,7 +319,7 @@ def test_search_explain_shows_shares_that_sum_to_the_score(limner: Limner, libra
 def test_search_html_is_one_page_with_escaped_text(limner: Limner, colour_folder: Path, tmp_path: Path) -> None:
     hostile = '<script>alert(1)</script> & "friends"'
     (colour_folder / "limner-metadata.csv").write_text(
-        'file,caption,creator\nred.png,"' + hostile.replace('"', '""') + '",Ann\n'
+        'file,caption,creator,licence\nred.png,"' + hostile.replace('"', '""') + '",Ann,CC0\n'
     )
     limner("index", "build", colour_folder, "--library", tmp_path / "library")
     (colour_folder / "blue.png").unlink()
@@ -334,6 +334,7 @@ def test_search_html_is_one_page_with_escaped_text(limner: Limner, colour_folder
     assert html.count("The file cannot be read") == 1
     assert "<script" not in html and "red <b>" not in html
     assert "&lt;script&gt;alert(1)" in html
+    assert ">Ann, CC0</p>" in html
     assert "prefers-color-scheme: dark" in html
     assert not re.findall(r'(?:src|href)="(?!data:)', html)
     assert re.findall(r"(?<=<span class=\"score\">)-?\d\.\d{3}", html)
