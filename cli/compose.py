@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, terminal
-from .wiring import Wiring, library_folder, wiring_of, within_world
+from .wiring import Wiring, library_folder, model_options, wiring_of, within_world
 
 if TYPE_CHECKING:
     from ..composer.article import Article, Brief, Draft
@@ -148,7 +148,7 @@ def _run(
         model = None
         if settings.model != BY_WORDS:
             steps.step("load", settings.model)
-            model = wiring.model(settings.model, settings.device)
+            model = wiring.model(settings.model, model_options(settings))
         article = make(
             brief,
             writer=model,

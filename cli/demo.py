@@ -52,11 +52,13 @@ def demo(
     ] = Path("limner-demo"),
 ) -> None:
     """Build the sample library and compose three articles; what is finished is not done again."""
+    from ..composer.models.options import ModelOptions
+
     wiring = wiring_of(ctx)
     console = terminal.err()
     console.print(f"The demo goes to {terminal.clean(out.absolute())}; it needs no network and no GPU.")
     library = _library(wiring, out / "library")
-    model = wiring.model(EMBEDDED_MODEL, "cpu")
+    model = wiring.model(EMBEDDED_MODEL, ModelOptions(device="cpu"))
     for number, example in enumerate(EXAMPLES, start=1):
         console.print(f"\nArticle {number} of {len(EXAMPLES)}, from {example.kind}: {example.instruction}")
         _compose(example, model, library, out / example.folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
-from .wiring import own_device, own_folder, wiring_of, within_world
+from .wiring import model_options, own_device, own_folder, wiring_of, within_world
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def describe(
     chosen = wiring.engine(settings)
     opened = wiring.library(folder, own_device(settings))
     within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=terminal.note)
-    load = partial(wiring.model, settings.model, settings.device)
+    load = partial(wiring.model, settings.model, model_options(settings))
     # A cluster's machines load the model; this one need not be able to.
     loaded = load() if settings.engine is options.Engine.LOCAL else None
     name = loaded.name if loaded else settings.model

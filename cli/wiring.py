@@ -13,6 +13,7 @@ from ..index.errors import LimnerError
 
 if TYPE_CHECKING:
     from ..composer.models.load import ModelInfo
+    from ..composer.models.options import ModelOptions
     from ..composer.protocols import Model
     from ..index.encoder import Encoder
     from ..index.engines.engine import Engine
@@ -67,10 +68,10 @@ def _engine(settings: Settings) -> Engine:
     return LocalEngine()
 
 
-def _model(name: str, device: str) -> Model:
+def _model(name: str, options: ModelOptions) -> Model:
     from ..composer.models.load import load_model
 
-    return load_model(name, device=device)
+    return load_model(name, options)
 
 
 def _known_models() -> list[ModelInfo]:
@@ -117,7 +118,7 @@ class Wiring:
     sentence_encoder: Callable[[str, str], SentenceEncoder] = _sentence_encoder  # name, device
     library: Callable[[Path, str], Library] = _library  # folder, device
     engine: Callable[[Settings], Engine] = _engine
-    model: Callable[[str, str], Model] = _model  # name, device
+    model: Callable[[str, ModelOptions], Model] = _model  # name
     known_models: Callable[[], list[ModelInfo]] = _known_models
     check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text
     check_draft: Callable[[str, str], str | None] = _check_draft  # model's name, text
@@ -127,6 +128,13 @@ class Wiring:
 def wiring_of(ctx: typer.Context) -> Wiring:
     """The wiring that this call of the command line runs with."""
     return ctx.obj if isinstance(ctx.obj, Wiring) else Wiring()
+
+
+def model_options(settings: Settings) -> ModelOptions:
+    """How models are to be run, as the settings say."""
+    from ..composer.models.options import ModelOptions
+
+    return ModelOptions(device=settings.device)
 
 
 def own_device(settings: Settings) -> str:

@@ -20,7 +20,7 @@ def describe(picture: Path, model: Model) -> str:
     Raises:
         PictureUnreadable: it cannot be read, or the model has no words for it; the hint says which.
     """
-    messages = render_prompt("describe", image=picture)
+    messages = render_prompt("describe", dialect=model.dialect, image=picture)
     text = one_line("".join(model.generate(messages, sampling=Sampling(MAX_NEW_TOKENS))))
     # A reply that the limit cut goes back to its last whole sentence, if it has one.
     if not text.endswith((".", "!", "?", "。")) and (whole := text.rpartition(". ")[0]):

@@ -49,12 +49,12 @@ class _Mark(str):
     __slots__ = ()
 
 
-def render_prompt(step: str, *, dialect: str = "limner", **values: object) -> list[Message]:
-    """The messages of one step: "write", "spot", "select" or "describe".
+def render_prompt(step: str, *, dialect: str, **values: object) -> list[Message]:
+    """The messages of one step: "write", "spot", "select", "choose" or "describe".
 
     Args:
         step: the template's name without its suffix.
-        dialect: the folder of templates, by the kind of model that reads them.
+        dialect: the folder of templates, by the kind of model that reads them: `Model.dialect`.
         values: what the template names.
     """
     pictures: list[Path] = []

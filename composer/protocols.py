@@ -44,6 +44,11 @@ class Model(Protocol):
         ...
 
     @property
+    def dialect(self) -> str:
+        """The folder of prompt templates that is written for models of this kind: "limner" for most."""
+        ...
+
+    @property
     def context_tokens(self) -> int:
         """How many tokens prompt and reply may have together."""
         ...

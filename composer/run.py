@@ -115,6 +115,10 @@ class _Recorded:
         return self.model.name
 
     @property
+    def dialect(self) -> str:
+        return self.model.dialect
+
+    @property
     def context_tokens(self) -> int:
         return self.model.context_tokens
 

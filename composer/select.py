@@ -67,7 +67,7 @@ def select(draft: Draft, placed: Mapping[int, Path], candidates: Candidates, mod
 def look_and_score(messages: Sequence[Message], count: int, model: Model) -> list[float]:
     """The log-probabilities of the letters of `count` candidates and of "none", after a look at each in words."""
     look = up_to_last_line("".join(model.generate(messages, sampling=Sampling(_look_tokens(count)))), count)
-    asked = [*messages, Message("assistant", (look,)), *render_prompt("choose")]
+    asked = [*messages, Message("assistant", (look,)), *render_prompt("choose", dialect=model.dialect)]
     return model.score(asked, [*LETTERS[:count], NONE])
 
 
@@ -95,7 +95,7 @@ def fit_prompt(
     room = model.context_tokens - _look_tokens(len(candidates.hits)) - ANSWER_TOKENS
 
     def prompt(removed: int) -> list[Message]:
-        return _prompt(draft.title, _without_middle(items, removed), candidates)
+        return _prompt(draft.title, _without_middle(items, removed), candidates, model.dialect)
 
     if not items or model.count_tokens(prompt(0)) <= room:
         return prompt(0), 0
@@ -122,9 +122,10 @@ def _without_middle(items: Sequence[dict[str, object]], removed: int) -> list[di
     return [*items[:begin], {"text": CUT, "picture": None}, *items[begin + removed :]]
 
 
-def _prompt(title: str, context: Sequence[dict[str, object]], candidates: Candidates) -> list[Message]:
+def _prompt(title: str, context: Sequence[dict[str, object]], candidates: Candidates, dialect: str) -> list[Message]:
     return render_prompt(
         "select",
+        dialect=dialect,
         title=title,
         context=context,
         caption=candidates.spot.caption,

@@ -74,18 +74,18 @@ def can_stand_after(block: Block) -> bool:
     return block.kind in ILLUSTRATABLE and not swallows_what_follows(block.markdown)
 
 
-def _prompt(title: str, window: Sequence[_Part], images: int | None) -> list[Message]:
+def _prompt(title: str, window: Sequence[_Part], images: int | None, dialect: str) -> list[Message]:
     blocks: list[dict[str, object]] = []
     number = 0
     for part in window:
         number += part.illustratable
         blocks.append({"number": number if part.illustratable else None, "text": part.text})
-    return render_prompt("spot", title=title, blocks=blocks, images=images)
+    return render_prompt("spot", dialect=dialect, title=title, blocks=blocks, images=images)
 
 
 def _ask_window(title: str, window: Sequence[_Part], model: Model, images: int | None, seed: int) -> list[Spot]:
     places = [part.block for part in window if part.illustratable]
-    messages = _prompt(title, window, images)
+    messages = _prompt(title, window, images, model.dialect)
     found = ask(model, messages, Sampling(MAX_NEW_TOKENS, seed=seed), lambda reply: read_spots(reply, len(places)))
     return [Spot(places[number - 1], caption) for number, caption in found[:images]]
 
@@ -106,7 +106,7 @@ def _windows(title: str, parts: Sequence[_Part], model: Model) -> list[list[_Par
 
 def _fits(title: str, window: Sequence[_Part], model: Model) -> bool:
     reply = min(MAX_NEW_TOKENS, REPLY_TOKENS_PER_PART * (1 + sum(part.illustratable for part in window)))
-    return model.count_tokens(_prompt(title, window, 1)) + reply <= model.context_tokens
+    return model.count_tokens(_prompt(title, window, 1, model.dialect)) + reply <= model.context_tokens
 
 
 def _shortened(title: str, part: _Part, model: Model) -> _Part:

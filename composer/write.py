@@ -32,7 +32,7 @@ def write(brief: Brief, model: Model, *, on_text: Callable[[str], None] | None =
 
     Source: Zhang et al. 2023, arXiv:2309.15112, appendix C.1, text generation.
     """
-    messages = render_prompt("write", instruction=brief.instruction, title=brief.title)
+    messages = render_prompt("write", dialect=model.dialect, instruction=brief.instruction, title=brief.title)
     sampling = Sampling(room_for_reply(model, messages, MAX_NEW_TOKENS), TEMPERATURE, top_p=0.9, seed=brief.seed)
     draft = ask(model, messages, sampling, lambda reply: read_article(reply, title=brief.title), on_text=on_text)
     if said_twice(draft):

@@ -18,6 +18,7 @@ from limner.composer.article import Brief
 from limner.composer.errors import ReplyInvalid
 from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
+from limner.composer.models.options import ModelOptions
 from limner.composer.protocols import Message, Picture, Sampling
 from limner.composer.replies import read_spots
 from limner.composer.select import look_and_score
@@ -185,6 +186,7 @@ class Ended:
         self.by_itself = True
 
     name = property(lambda self: self.model.name)
+    dialect = property(lambda self: self.model.dialect)
     context_tokens = property(lambda self: self.model.context_tokens)
 
     def count_tokens(self, messages):
@@ -211,7 +213,7 @@ def main() -> int:
     clip = nano_clip.evaluate()
     scenes = scenes_for(held=True, each=1, seed=TEST_SEED)
     pool, pixels = Pool(scenes), render_pool(scenes)
-    model = load_model("nano-vlm", device="cpu")
+    model = load_model("nano-vlm", ModelOptions(device="cpu"))
     with tempfile.TemporaryDirectory() as folder:
         chosen = selection(PoolModel(model, pixels, Path(folder)), pool, pixels, args.items)
     spots = places(model, args.articles)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from limner.composer.models.load import EMBEDDED_DIALECT
 from limner.composer.prompts import render_prompt
 from limner.composer.protocols import Message, Picture
 from limner.composer.select import LETTERS, NONE
@@ -81,14 +82,14 @@ def row_of(picture: Picture) -> int:
 def write_sample(story: Story, rng: np.random.Generator) -> Sample:
     """Instruction to article."""
     title = story.title if rng.random() < 0.15 else None
-    prompt = render_prompt("write", instruction=story.instruction, title=title)
+    prompt = render_prompt("write", dialect=EMBEDDED_DIALECT, instruction=story.instruction, title=title)
     return Sample("write", (*prompt, assistant(story.markdown)))
 
 
 def spot_prompt(story: Story, images: int | None) -> list[Message]:
     """The question for places and captions."""
     blocks = [{"number": i + 1, "text": paragraph.text} for i, paragraph in enumerate(story.paragraphs)]
-    return render_prompt("spot", title=story.title, blocks=blocks, images=images)
+    return render_prompt("spot", dialect=EMBEDDED_DIALECT, title=story.title, blocks=blocks, images=images)
 
 
 def spot_sample(story: Story, rng: np.random.Generator) -> Sample:
@@ -102,7 +103,13 @@ def spot_sample(story: Story, rng: np.random.Generator) -> Sample:
 def describe_sample(pool: Pool, rng: np.random.Generator) -> Sample:
     """Picture to sentence."""
     row = int(rng.integers(len(pool.scenes)))
-    return Sample("describe", (*render_prompt("describe", image=stand_in(row)), assistant(describe(pool.scenes[row]))))
+    return Sample(
+        "describe",
+        (
+            *render_prompt("describe", dialect=EMBEDDED_DIALECT, image=stand_in(row)),
+            assistant(describe(pool.scenes[row])),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,7 @@ class Item:
                 parts.append({"text": "", "picture": stand_in(self.placed[i])})
         return render_prompt(
             "select",
+            dialect=EMBEDDED_DIALECT,
             title=self.story.title if context and self.first == 0 else None,
             context=parts,
             caption=self.story.caption(self.spot),
@@ -236,7 +244,11 @@ def conversation(item: Item, pool: Pool) -> tuple[list[Message], list[Message]]:
         scene = pool.scenes[row]
         verdict = YES if i == item.answer else NO
         lines.append(f"{LETTERS[i]}: {look_line(scene.main, scene.place)} {verdict}")
-    return item.prompt(), [assistant("\n".join(lines)), *render_prompt("choose"), assistant(item.reply)]
+    return item.prompt(), [
+        assistant("\n".join(lines)),
+        *render_prompt("choose", dialect=EMBEDDED_DIALECT),
+        assistant(item.reply),
+    ]
 
 
 def glossed(messages: Sequence[Message], pool: Pool, share: float, rng: np.random.Generator) -> tuple[Message, ...]:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelUnknown
+from ..protocols import Model
 from ..words import NAME as BY_WORDS
+from .options import ModelOptions
 
 if TYPE_CHECKING:
     from .local import LocalModel
 
 EMBEDDED = "nano-vlm"
+EMBEDDED_DIALECT = "nano"  # the prompts that it was trained on, word for word
 LOCAL_PREFIX = "transformers:"
 
 
@@ -69,12 +72,12 @@ def known_models() -> list[ModelInfo]:
     return infos
 
 
-def load_model(name: str, *, device: str = "auto") -> LocalModel:
+def load_model(name: str, options: ModelOptions) -> Model:
     """Load a model by the name that `--model` takes.
 
     Args:
         name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache.
-        device: "auto", "cpu" or "cuda".
+        options: how to run it.
 
     Raises:
         ModelUnknown: no such model is at hand, or it does not read pictures.
@@ -83,19 +86,19 @@ def load_model(name: str, *, device: str = "auto") -> LocalModel:
         folder = embedded_folder()
         if not (folder / "model.safetensors").is_file():
             raise ModelUnknown("the embedded model nano-vlm is missing from this installation", "install Limner again")
-        return _load(name, str(folder), device)
+        return _load(name, str(folder), options, EMBEDDED_DIALECT)
     if name.startswith(LOCAL_PREFIX):
-        return _load(name, name.removeprefix(LOCAL_PREFIX), device)
+        return _load(name, name.removeprefix(LOCAL_PREFIX), options)
     raise ModelUnknown(f"no model is named {name!r}", "`limner models list` shows the names")
 
 
-def _load(name: str, source: str, device: str) -> LocalModel:
+def _load(name: str, source: str, options: ModelOptions, dialect: str = "limner") -> LocalModel:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
     from .local import LocalModel
 
-    target = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    target = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
     if target == "cuda" and not torch.cuda.is_available():
         raise ModelUnknown(f"{name} was asked to run on cuda and this machine has none", "use --device auto or cpu")
     hint = "give a folder of an image-text-to-text model, or see `limner models list`"
@@ -110,7 +113,7 @@ def _load(name: str, source: str, device: str) -> LocalModel:
             raise ModelUnknown(f"cannot load {source!r} as an image-text-to-text model: {reason}", hint) from exc
     text = model.config.get_text_config()
     model = model.to(torch.device(target)).eval()
-    return LocalModel(name, model, processor, int(getattr(text, "max_position_embeddings", 4096)))
+    return LocalModel(name, model, processor, int(getattr(text, "max_position_embeddings", 4096)), dialect)
 
 
 def _cached_models() -> list[str]:

@@ -29,6 +29,7 @@ class LocalModel:
     model: Any
     processor: Any
     context_tokens: int
+    dialect: str = "limner"
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the prompt has, its pictures included."""

@@ -20,6 +20,7 @@ class ColourModel:
     """Writes a paragraph for each colour that the instruction names, finds its place, and takes the best candidate."""
 
     name: str = "colour-model"
+    dialect: str = "limner"
     context_tokens: int = 100_000
     before_call: Callable[[str], None] = lambda question: None
     asked: list[str] = field(default_factory=list)
@@ -62,7 +63,7 @@ def colour_wiring(fake: ColourModel | None = None, **other: Any) -> Wiring:
         encoder=lambda name, device: encoder,
         encoders_at_hand=lambda: ["colour"],
         library=lambda folder, device: Library.open(folder, encoder=encoder),
-        model=lambda name, device: fake or ColourModel(),
+        model=lambda name, options: fake or ColourModel(),
         known_models=lambda: [
             ModelInfo("served", "far", False, "an address", ""),
             ModelInfo("embedded", "colour-model", True, "nothing", "colours alone"),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from limner.composer.models.options import ModelOptions
 
 from .conftest import Limner
 from .fakes import ColourModel, colour_wiring
@@ -49,8 +50,8 @@ def test_compose_reads_the_instruction_from(limner: Limner, library: Path, tmp_p
 def test_compose_passes_its_options_on(limner: Limner, library: Path, tmp_path: Path) -> None:
     asked: list[tuple[str, str]] = []
 
-    def model(name: str, device: str) -> ColourModel:
-        asked.append((name, device))
+    def model(name: str, options: ModelOptions) -> ColourModel:
+        asked.append((name, options.device))
         return ColourModel()
 
     options = ("--images", 1, "-m", 3, "--seed", 7, "--title", "My  Colours", "--model", "mine", "--device", "cpu")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from limner.composer.models.options import ModelOptions
 from limner.composer.protocols import Message, Picture, Sampling
 
 from .conftest import Limner
@@ -45,8 +46,8 @@ def test_describe_fills_what_is_missing(limner: Limner, library: Path) -> None:
 def test_describe_takes_the_model_asked_for(limner: Limner, library: Path) -> None:
     asked: list[tuple[str, str]] = []
 
-    def model(name: str, device: str) -> ColourModel:
-        asked.append((name, device))
+    def model(name: str, options: ModelOptions) -> ColourModel:
+        asked.append((name, options.device))
         return Describer()
 
     options = ("--library", library, "--limit", 1, "--model", "transformers:x", "--device", "cpu")

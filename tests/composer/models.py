@@ -13,6 +13,7 @@ class ScriptedModel:
     """Gives the replies of its script, one a call, and remembers what it was asked."""
 
     name = "scripted"
+    dialect = "limner"
 
     def __init__(self, *replies: str, context_tokens: int = 10_000) -> None:
         self.replies = list(replies)

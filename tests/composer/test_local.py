@@ -12,6 +12,7 @@ from limner.composer.errors import ModelUnknown
 from limner.composer.models import load
 from limner.composer.models.load import known_models, load_model
 from limner.composer.models.local import LocalModel
+from limner.composer.models.options import ModelOptions
 from limner.composer.protocols import Message, Picture, Sampling
 from transformers import (
     CLIPImageProcessor,
@@ -94,7 +95,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> LocalModel:
-    return load_model(f"transformers:{folder}", device="cpu")
+    return load_model(f"transformers:{folder}", ModelOptions(device="cpu"))
 
 
 @pytest.fixture
@@ -173,11 +174,11 @@ def test_words_from_outside_cannot_open_a_turn_or_place_a_picture(model: LocalMo
 
 def test_load_model_refuses_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelUnknown, match="no model is named"):
-        load_model("nano-vml")
+        load_model("nano-vml", ModelOptions())
     with pytest.raises(ModelUnknown, match="cannot load"):
-        load_model(f"transformers:{tmp_path}")
+        load_model(f"transformers:{tmp_path}", ModelOptions())
     with pytest.raises(ModelUnknown, match="cannot load"):
-        load_model("transformers:nobody/no-such-model")
+        load_model("transformers:nobody/no-such-model", ModelOptions())
 
 
 def test_load_model_refuses_a_model_that_reads_no_pictures(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_load_model_refuses_a_model_that_reads_no_pictures(tmp_path: Path) -> No
         )
     ).save_pretrained(tmp_path)
     with pytest.raises(ModelUnknown, match="image-text-to-text"):
-        load_model(f"transformers:{tmp_path}")
+        load_model(f"transformers:{tmp_path}", ModelOptions())
 
 
 def test_known_models_name_the_tiers() -> None:

@@ -13,6 +13,7 @@ from limner.composer.article import Candidates, Draft, Spot
 from limner.composer.markdown import parse_draft
 from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
+from limner.composer.models.options import ModelOptions
 from limner.composer.protocols import Message, Sampling
 from limner.composer.select import fit_prompt, select
 from limner.index.decode import decode
@@ -45,7 +46,7 @@ def pictures() -> list[Shown]:
 
 @pytest.fixture(scope="module")
 def model() -> LocalModel:
-    return load_model("nano-vlm", device="cpu")
+    return load_model("nano-vlm", ModelOptions(device="cpu"))
 
 
 def test_nano_clip_finds_the_captions_picture(pictures: list[Shown]) -> None:

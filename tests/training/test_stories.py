@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from limner.composer.models.load import EMBEDDED_DIALECT
 from limner.composer.prompts import render_prompt
 from limner.composer.replies import read_spots
 from limner.composer.select import LETTERS
@@ -113,7 +114,7 @@ def test_samples_use_the_pipelines_own_replies(pool: Pool) -> None:
     assert {number - 1 for number, _ in read_spots(reply, len(story.paragraphs))} <= set(story.scenes)
     turns = select_sample(pool, 4, rng, level=2).turns
     assert [turn.role for turn in turns] == ["user", "assistant", "user", "assistant"]
-    assert turns[2:3] == tuple(render_prompt("choose"))
+    assert turns[2:3] == tuple(render_prompt("choose", dialect=EMBEDDED_DIALECT))
     fits = [line for line in str(turns[1].parts[0]).splitlines() if line.endswith(" yes")]
     assert [line[0] for line in fits] == [letter for letter in turns[3].parts if letter != "none"]
 
