@@ -44,13 +44,16 @@ NAME_WEIGHT = 8.0  # the places, times, colours and subjects of an article and o
 # "select0@0.5" is a selection of level 0 with a gloss after half of its pictures.
 CURRICULUM: list[tuple[float, dict[str, float]]] = [
     (0.00, {"drill": 0.25, "describe": 0.18, "select0@0.5": 0.15, "write": 0.24, "spot": 0.18}),
-    (0.21, {"drill": 1.0}),
-    (0.28, {"drill": 0.04, "describe": 0.08, "select0@0": 0.22, "select1@0": 0.08, "write": 0.33, "spot": 0.25}),
-    (0.50, {"describe": 0.05, "select1@0": 0.25, "write": 0.42, "spot": 0.28}),
-    (0.75, {"describe": 0.04, "select2@0": 0.26, "write": 0.43, "spot": 0.27}),
-    (0.85, {"select2@0": 0.16, "write": 0.72, "spot": 0.12}),
+    (0.19, {"drill": 1.0}),
+    (0.27, {"drill": 0.04, "describe": 0.08, "select0@0": 0.22, "select1@0": 0.08, "write": 0.36, "spot": 0.22}),
+    (0.50, {"describe": 0.05, "select1@0": 0.25, "write": 0.46, "spot": 0.24}),
+    (0.75, {"describe": 0.04, "select2@0": 0.24, "write": 0.52, "spot": 0.20}),
+    (0.88, {"select2@0": 0.18, "write": 0.70, "spot": 0.12}),
 ]
 BATCH = {"drill": 48, "describe": 48, "select0": 8, "select1": 7, "select2": 6, "write": 10, "spot": 9}
+# A batch is one of as many parts of a larger draw, sorted by length: without, a fifth of its tokens would be padding.
+PARTS = 4
+STRANGER_SHARE = 0.35  # of the stories to write and to find places in
 
 
 def load_pool() -> tuple[Pool, np.ndarray]:
@@ -133,6 +136,12 @@ def wanted_colour(labels: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> t
     return mask
 
 
+def length_of(sample: Sample) -> int:
+    """About how long a sample is, without cutting it into tokens: its characters, and five for a picture's token."""
+    parts = [part for turn in sample.turns for part in turn.parts]
+    return sum(5 * PATCHES if isinstance(part, Picture) else len(part) for part in parts)
+
+
 class Curriculum(IterableDataset):
     """Whole batches, each of one task, drawn by the share of training that is done."""
 
@@ -148,8 +157,11 @@ class Curriculum(IterableDataset):
         done = self.from_share + (1 - self.from_share) * number / self.total
         mix = [shares for begin, shares in CURRICULUM if begin <= done][-1]
         task = list(mix)[int(rng.choice(len(mix), p=list(mix.values())))]
-        first = (self.seed * 1_000_000 + number) * 64
-        return [self.one(task, first + i, pool, rng) for i in range(BATCH[task.partition("@")[0]])]
+        size = BATCH[task.partition("@")[0]]
+        first = (self.seed * 1_000_000 + number) * PARTS * 64
+        drawn = sorted((self.one(task, first + i, pool, rng) for i in range(PARTS * size)), key=length_of)
+        part = int(rng.integers(PARTS))
+        return drawn[part * size : (part + 1) * size]
 
     def one(self, task: str, seed: int, pool: Pool, rng: np.random.Generator) -> Sample:
         """One sample of a task."""
@@ -160,7 +172,7 @@ class Curriculum(IterableDataset):
         if task.startswith("select"):
             kind, _, gloss = task.partition("@")
             return select_sample(pool, seed, rng, level=int(kind[-1]), gloss=float(gloss))
-        story = make_story(seed)
+        story = make_story(seed, stranger=bool(rng.random() < STRANGER_SHARE))
         if rng.random() < 0.2:
             story = without_colour(story)
         return write_sample(story, rng) if task == "write" else spot_sample(story, rng)

@@ -27,6 +27,7 @@ from transformers import (
 
 from .curriculum import Curriculum, load_pool, verdicts, wanted_colour
 from .llava import build_model, build_processor
+from .muon import MuonAdamW
 from .picture_book.stories import make_story
 from .picture_book.world import SUBJECTS
 from .pictures import WORK
@@ -43,7 +44,7 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
     rng = np.random.default_rng(5)
     texts: list[str] = ["user\nassistant\n"] * 1000
     for seed in range(3000):
-        story = make_story(seed)
+        story = make_story(seed, stranger=seed % 3 == 0)
         for sample in (write_sample(story, rng), spot_sample(story, rng)):
             texts += [part for turn in sample.turns for part in turn.parts if isinstance(part, str)]
     pool = load_pool()[0]
@@ -56,11 +57,25 @@ def train_tokenizer() -> PreTrainedTokenizerFast:
 class CurriculumTrainer(Trainer):
     """Each micro-batch counts alike whatever its task; logs loss by task, and how often the letter is right."""
 
-    def __init__(self, *args: object, tokenizer: PreTrainedTokenizerFast, **kwargs: object) -> None:
+    def __init__(self, *args: object, tokenizer: PreTrainedTokenizerFast, muon_lr: float, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.tokenizer = tokenizer
+        self.muon_lr = muon_lr
         self.model_accepts_loss_kwargs = False
         self.sums: dict[str, list[float]] = defaultdict(list)
+
+    def create_optimizer(self, model=None):
+        learnt = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        matrices = {name for name, weight in learnt.items() if weight.ndim == 2 and ".layers." in name}
+        self.optimizer = MuonAdamW(
+            [learnt[name] for name in sorted(matrices)],
+            [learnt[name] for name in sorted(learnt.keys() - matrices)],
+            muon_lr=self.muon_lr,
+            lr=self.args.learning_rate,
+            weight_decay=self.args.weight_decay,
+            betas=(self.args.adam_beta1, self.args.adam_beta2),
+        )
+        return self.optimizer
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         task, labels, weights = (inputs.pop(name) for name in ("task", "labels", "weights"))
@@ -112,7 +127,7 @@ def train(args: argparse.Namespace) -> LlavaForConditionalGeneration:
         gradient_accumulation_steps=args.accumulate,
         learning_rate=args.lr,
         lr_scheduler_type="cosine",
-        warmup_steps=150,
+        warmup_steps=60,
         weight_decay=0.05,
         adam_beta2=0.98,
         max_grad_norm=1.0,
@@ -131,6 +146,7 @@ def train(args: argparse.Namespace) -> LlavaForConditionalGeneration:
     )
     trainer = CurriculumTrainer(
         tokenizer=processor.tokenizer,
+        muon_lr=args.muon_lr,
         model=model,
         args=arguments,
         train_dataset=Curriculum(
@@ -162,9 +178,10 @@ def export(model: LlavaForConditionalGeneration) -> None:
 def main() -> None:
     """Train and export."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--accumulate", type=int, default=2, help="micro-batches a step, each of one task")
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=1e-3, help="of embeddings and norms, by AdamW")
+    parser.add_argument("--muon-lr", type=float, default=1.5e-3, help="of the matrices of the layers")
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, help="default: what is faster here")
     parser.add_argument("--begin", help="a checkpoint whose weights to begin with, in place of random ones")
     parser.add_argument("--from-share", type=float, default=0.0, help="where in the curriculum to begin, with --begin")

@@ -11,13 +11,28 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .captions import AT_PLACE, AT_TIME, article_for, join, sentence, spot_caption
-from .world import PLACES, SUBJECTS, TIMES, WEATHERS, Thing, held_out
+from .world import PALETTE, PLACES, SUBJECTS, TIMES, WEATHERS, Thing, held_out
 
 TRAVELLERS = frozenset(
     ["cat", "dog", "rabbit", "horse", "bird", "duck", "bear", "elephant", "car", "bus", "bicycle", "tractor", "balloon",
      "kite", "ball"]
 )  # fmt: skip
 ANIMALS = frozenset(["cat", "dog", "rabbit", "horse", "bird", "duck", "bear", "elephant"])
+# Heroes that no picture shows, by the kind of their deeds. They may be anywhere, so that a writer learns to take a
+# place from its instruction and not from what it knows of the subject.
+STRANGERS = {
+    **dict.fromkeys(
+        ("fox", "goat", "cow", "sheep", "mouse", "frog", "turtle", "squirrel", "monkey", "lion", "penguin", "hedgehog",
+         "donkey", "owl", "pig", "giraffe", "camel", "swan"), "animal"
+    ),
+    **dict.fromkeys(
+        ("truck", "train", "scooter", "wagon", "sledge", "robot", "van", "tram", "carriage", "airship"), "mover"
+    ),
+    **dict.fromkeys(
+        ("chair", "statue", "clock", "table", "lantern", "fountain", "piano", "basket", "drum", "ladder", "bench",
+         "tower", "bridge", "pumpkin", "pear", "cherry", "bush", "shed"), "static"
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +248,22 @@ class _Bag:
         return line
 
 
+def kind_of(subject: str) -> str:
+    """Whose deeds a subject does: an animal's, a mover's, or those of what stands still."""
+    if subject in STRANGERS:
+        return STRANGERS[subject]
+    return "animal" if subject in ANIMALS else "mover" if subject in TRAVELLERS else "static"
+
+
 def allowed_places(subject: str, *, held: bool) -> list[str]:
-    """The places where a subject may be: those kept from training, or all the others."""
+    """The places where a subject may be: those kept from training, or all the others; a stranger may be anywhere."""
+    if subject in STRANGERS:
+        return list(PLACES)
     return [place for place in PLACES if held_out(subject, place) == held]
 
 
 def _scene_text(hero: Thing, stop: Stop, bag: _Bag, rng: np.random.Generator) -> str:
-    travels = hero.subject in TRAVELLERS
+    kind = kind_of(hero.subject)
     words = {
         "s": hero.subject,
         "p": stop.place,
@@ -250,8 +274,7 @@ def _scene_text(hero: Thing, stop: Stop, bag: _Bag, rng: np.random.Generator) ->
         "to": f"to the {stop.place}",
         "just": JUST[stop.time],
     }
-    kind = "animal" if hero.subject in ANIMALS else "mover" if travels else "static"
-    first = bag.draw(ARRIVALS if travels else SIGHTS).format(**words)
+    first = bag.draw(SIGHTS if kind == "static" else ARRIVALS).format(**words)
     weather = bag.draw(WEATHER_LINES[stop.weather]).format(**words)
     rest = [bag.draw(DETAILS[stop.place]), bag.draw(DEEDS[kind][stop.place]).format(**words)]
     if stop.weather in ("rain", "snow"):
@@ -300,11 +323,13 @@ def _title(hero: Thing, stops: list[Stop], *, colour: bool, rng: np.random.Gener
     return forms[int(rng.integers(len(forms)))]
 
 
-def make_story(seed: int, *, held: bool = False) -> Story:
-    """One story; with `held`, all its places are kept away from training for its subject."""
-    rng = np.random.default_rng([seed, 1 if held else 0])
-    subject = list(SUBJECTS)[int(rng.integers(len(SUBJECTS)))]
-    hero = Thing(subject, SUBJECTS[subject][int(rng.integers(4))])
+def make_story(seed: int, *, held: bool = False, stranger: bool = False) -> Story:
+    """One story; with `held`, all its places are kept away from training for its subject, who may be a `stranger`."""
+    rng = np.random.default_rng([seed, 2 if stranger else 1 if held else 0])
+    names = list(STRANGERS if stranger else SUBJECTS)
+    subject = names[int(rng.integers(len(names)))]
+    colours = list(PALETTE) if stranger else SUBJECTS[subject]
+    hero = Thing(subject, colours[int(rng.integers(len(colours)))])
     names_colour = bool(rng.random() < 0.5)
     places = allowed_places(subject, held=held)
     count = 3 if held else int(rng.integers(2, 6))
@@ -317,7 +342,7 @@ def make_story(seed: int, *, held: bool = False) -> Story:
     instruction, asked = _instruction(hero, stops, colour=names_colour, rng=rng)
     bag = _Bag(rng)
     name = f"{hero.colour} {subject}" if names_colour else subject
-    opening = bag.draw(OPENINGS_TRAVEL if subject in TRAVELLERS else OPENINGS_WALK)
+    opening = bag.draw(OPENINGS_WALK if kind_of(subject) == "static" else OPENINGS_TRAVEL)
     paragraphs = [Paragraph(f"{opening.format(a=f'{article_for(name)} {name}')} {bag.draw(OPENING_TAILS)}")]
     thoughts = int(rng.integers(1 if count <= 2 else 0, min(3, 8 - count)))
     slots = sorted(int(i) for i in rng.permutation(count)[:thoughts])
