@@ -38,20 +38,33 @@ def read_spots(reply: str, count: int) -> list[tuple[int, str]]:
     Raises:
         ReplyInvalid: no line of the form asked for, a number beyond the article, or one given twice.
     """
+    found, faults = usable_spots(reply, count)
+    if faults:
+        raise ReplyInvalid(faults[0])
+    if not found and one_line(reply).strip(".\"'").lower() != "none":
+        raise ReplyInvalid("no line has the form: number, colon, caption")
+    return found
+
+
+def usable_spots(reply: str, count: int) -> tuple[list[tuple[int, str]], list[str]]:
+    """The places and captions of a reply that can be used, and what is wrong with its other lines.
+
+    Of two captions for one place the first stands.
+    """
     found: dict[int, str] = {}
+    faults: list[str] = []
     for line in reply.splitlines():
         match = _SPOT_LINE.match(line.strip())
         if match is None:
             continue
         number, caption = int(match["number"]), one_line(match["caption"])[:MAX_CAPTION]
         if not 1 <= number <= count:
-            raise ReplyInvalid(f"there is no part {number}; the parts are 1 to {count}")
-        if number in found:
-            raise ReplyInvalid(f"part {number} is named twice")
-        found[number] = caption
-    if not found and one_line(reply).strip(".\"'").lower() != "none":
-        raise ReplyInvalid("no line has the form: number, colon, caption")
-    return sorted(found.items())
+            faults.append(f"there is no part {number}; the parts are 1 to {count}")
+        elif number in found:
+            faults.append(f"part {number} is named twice")
+        else:
+            found[number] = caption
+    return sorted(found.items()), faults
 
 
 def ask(
@@ -61,8 +74,11 @@ def ask(
     read: Callable[[str], T],
     *,
     on_text: Callable[[str], None] | None = None,
+    salvage: Callable[[str], T | None] = lambda reply: None,
 ) -> T:
     """Ask, and ask once more with the reason where the reply does not parse; `on_text` hears the first reply.
+
+    Where neither does, salvage may take what can be used of the first, or of the second; None is nothing.
 
     Raises:
         ReplyInvalid: neither reply did.
@@ -81,7 +97,14 @@ def ask(
             Message("assistant", (reply,)),
             Message("user", (f"This answer cannot be used: {exc.message}. Answer again, in the form asked for.",)),
         ]
-        return read("".join(model.generate(again, sampling=replace(sampling, seed=sampling.seed + 1))))
+        second = "".join(model.generate(again, sampling=replace(sampling, seed=sampling.seed + 1)))
+        try:
+            return read(second)
+        except ReplyInvalid:
+            for tried in (reply, second):
+                if (saved := salvage(tried)) is not None:
+                    return saved
+            raise
 
 
 def room_for_reply(model: Model, messages: Sequence[Message], wanted: int) -> int:

@@ -10,7 +10,7 @@ from .errors import ReplyInvalid
 from .markdown import plain_text, repeats_title, swallows_what_follows
 from .prompts import render_prompt
 from .protocols import Message, Model, Sampling
-from .replies import ask, read_spots
+from .replies import ask, read_spots, usable_spots
 
 MAX_NEW_TOKENS = 1024
 REPLY_TOKENS_PER_PART = 32  # room kept for the answer: a number and a short caption
@@ -37,7 +37,8 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
     """The places for pictures, each after another block; with `images`, at most so many.
 
     A draft that does not fit the model's context is read in consecutive windows, and `images` is shared out among them.
-    A window whose replies do not parse stays without pictures, and the notices say so.
+    Of replies that twice name places that are not there, or one place twice, the other lines count; a window with no
+    usable line stays without pictures. The notices say so.
 
     Source: Zhang et al. 2023, arXiv:2309.15112, appendix C.1, image spotting and captioning.
     """
@@ -59,10 +60,14 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
     for number, (window, share) in enumerate(zip(windows, wanted, strict=True), start=1):
         if share == 0:
             continue
+        where = f" for part {number} of {len(windows)} of the text" if len(windows) > 1 else ""
         try:
-            spots += _ask_window(draft.title, window, model, share, seed)
+            found, faults = _ask_window(draft.title, window, model, share, seed)
+            spots += found
+            if faults:
+                lines = f"{len(faults)} line{'' if len(faults) == 1 else 's'} of the model's reply about places"
+                notices.append(f"{lines} could not be used{where}: {faults[0]}")
         except ReplyInvalid as exc:
-            where = f" for part {number} of {len(windows)} of the text" if len(windows) > 1 else ""
             notices.append(f"the model's reply about places for pictures was not usable{where}: {exc.message}")
     if images is not None and len(spots) < images and not notices:
         notices.append(f"{images} pictures asked for, the model found places for {len(spots)}")
@@ -83,11 +88,20 @@ def _prompt(title: str, window: Sequence[_Part], images: int | None, dialect: st
     return render_prompt("spot", dialect=dialect, title=title, blocks=blocks, images=images)
 
 
-def _ask_window(title: str, window: Sequence[_Part], model: Model, images: int | None, seed: int) -> list[Spot]:
+def _ask_window(
+    title: str, window: Sequence[_Part], model: Model, images: int | None, seed: int
+) -> tuple[list[Spot], list[str]]:
+    """The spots of a window, and what is wrong with lines that were passed over."""
     places = [part.block for part in window if part.illustratable]
     messages = _prompt(title, window, images, model.dialect)
-    found = ask(model, messages, Sampling(MAX_NEW_TOKENS, seed=seed), lambda reply: read_spots(reply, len(places)))
-    return [Spot(places[number - 1], caption) for number, caption in found[:images]]
+    found, faults = ask(
+        model,
+        messages,
+        Sampling(MAX_NEW_TOKENS, seed=seed),
+        lambda reply: (read_spots(reply, len(places)), []),
+        salvage=lambda reply: usable if (usable := usable_spots(reply, len(places)))[0] else None,
+    )
+    return [Spot(places[number - 1], caption) for number, caption in found[:images]], faults
 
 
 def _windows(title: str, parts: Sequence[_Part], model: Model) -> list[list[_Part]]:

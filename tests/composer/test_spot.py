@@ -40,6 +40,19 @@ def test_find_spots_reports_replies_that_do_not_parse() -> None:
     assert "no part 8" in found.notices[0]
 
 
+def test_find_spots_takes_what_can_be_used_of_replies_that_do_not_parse() -> None:
+    model = ScriptedModel("1: first\n1: again\n3: the list\n9: beyond", "9: beyond")
+    found = find_spots(DRAFT, model, images=None)
+    assert found.spots == (Spot(1, "first"), Spot(4, "the list"))
+    assert "2 lines" in found.notices[0]
+    assert "named twice" in found.notices[0]
+
+
+def test_find_spots_prefers_a_second_reply_that_parses() -> None:
+    found = find_spots(DRAFT, ScriptedModel("1: first\n1: again", "4: last"), images=None)
+    assert (found.spots, found.notices) == ((Spot(6, "last"),), ())
+
+
 def test_find_spots_of_a_text_without_places_asks_nobody() -> None:
     assert find_spots(parse_draft("# Only a title\n"), ScriptedModel(), images=None).spots == ()
 
