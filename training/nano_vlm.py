@@ -127,7 +127,7 @@ def train(args: argparse.Namespace) -> LlavaForConditionalGeneration:
         gradient_accumulation_steps=args.accumulate,
         learning_rate=args.lr,
         lr_scheduler_type="cosine",
-        warmup_steps=60,
+        warmup_steps=100,
         weight_decay=0.05,
         adam_beta2=0.98,
         max_grad_norm=1.0,
@@ -178,7 +178,7 @@ def export(model: LlavaForConditionalGeneration) -> None:
 def main() -> None:
     """Train and export."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--accumulate", type=int, default=2, help="micro-batches a step, each of one task")
     parser.add_argument("--lr", type=float, default=1e-3, help="of embeddings and norms, by AdamW")
     parser.add_argument("--muon-lr", type=float, default=1.5e-3, help="of the matrices of the layers")
