@@ -10,11 +10,12 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
+from ...index.free import size
 from ..errors import ModelIncomplete, ModelUnfit, ModelUnknown
 from ..protocols import Model
 from ..words import NAME as BY_WORDS
 from .checkpoint import Checkpoint, Kind, cached_names, find_checkpoint, kind_of
-from .memory import check_memory, count_parameters, weigh
+from .memory import check_memory, count_parameters, weigh, with_room
 from .options import ModelOptions
 from .placement import devices_named, dtype_for, loading_arguments
 from .text import TextProcessor, no_pictures
@@ -233,13 +234,16 @@ def _cached_info(name: str) -> ModelInfo | None:
         if kind is None:
             return None
         stored = sum(path.stat().st_size for path in checkpoint.weights)
+        needs = f"{size(with_room(weigh(checkpoint, 'bfloat16')))} of memory in bfloat16"
     except ModelIncomplete as exc:
         # Of encoders the cache has no config.json of transformers; they are listed by themselves.
         return ModelInfo("local", full, False, exc.hint, exc.message) if _began_as_model(name) else None
     except (ModelUnknown, OSError):
         return None
     note = "reads pictures and writes" if kind == "pictures" else "only writes: for --writer"
-    return ModelInfo("local", full, True, "", f"{note}; commit {checkpoint.revision[:12]}", stored, kind == "pictures")
+    return ModelInfo(
+        "local", full, True, needs, f"{note}; commit {checkpoint.revision[:12]}", stored, kind == "pictures"
+    )
 
 
 def _began_as_model(name: str) -> bool:
