@@ -175,6 +175,9 @@ def _processor(checkpoint: Checkpoint, kind: Kind) -> Any:
     from transformers import AutoProcessor, AutoTokenizer
 
     source = str(checkpoint.folder)
+    prepared = any((checkpoint.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor"))
+    if kind == "pictures" and not prepared:
+        raise checkpoint.incomplete("its preprocessor_config.json or processor_config.json is missing")
     try:
         if kind == "text":
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
@@ -187,7 +190,7 @@ def _processor(checkpoint: Checkpoint, kind: Kind) -> Any:
     except _UNLOADABLE as exc:
         raise checkpoint.incomplete(f"its tokenizer or processor cannot be read: {_first_line(exc)}") from exc
     if kind == "pictures" and not hasattr(processor, "image_processor"):
-        raise checkpoint.incomplete("its preprocessor_config.json or processor_config.json is missing")
+        raise ModelUnfit(f"{checkpoint.source} has no processor for pictures", "see `limner models list` for others")
     if not template:
         raise ModelUnfit(
             f"{checkpoint.source} has no chat template: it is a base model, which follows no instructions",
