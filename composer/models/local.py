@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ...index.decode import ANY_SIZE, decode
 from ...index.errors import PictureUnreadable
 from ..protocols import Message, Picture, Sampling
+from .options import DEFAULT_SIDE_PX
 
 if TYPE_CHECKING:
     import torch
 
-MAX_SIDE_PX = 1024  # a picture is brought to this before the model's own processor sees it
 KEPT_PICTURES = 64  # decoded ones, at most 3 MiB each: an article's pictures are read again at every later spot
 
 
@@ -30,6 +31,8 @@ class LocalModel:
     processor: Any
     context_tokens: int
     dialect: str = "limner"
+    revision: str = ""  # the commit of its weights, where they have one
+    max_side_px: int = DEFAULT_SIDE_PX
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the prompt has, its pictures included."""
@@ -78,19 +81,18 @@ class LocalModel:
         with torch.inference_mode():
             output = self.model(**inputs, use_cache=True, logits_to_keep=1)
             first = torch.log_softmax(output.logits[0, -1].float(), -1)  # (vocabulary,)
-            return [self._continue(inputs, output.past_key_values, first, answer) for answer in tokens]
+            return [self._continue(output.past_key_values, first, answer) for answer in tokens]
 
-    def _continue(self, inputs: dict[str, torch.Tensor], cache: Any, first: torch.Tensor, answer: list[int]) -> float:
+    def _continue(self, cache: Any, first: torch.Tensor, answer: list[int]) -> float:
         import torch
 
         total = float(first[answer[0]])
         if len(answer) == 1:
             return total
-        length = int(inputs["input_ids"].shape[1])
         rest = torch.tensor([answer[:-1]], device=first.device)
-        mask = torch.ones((1, length + len(answer) - 1), dtype=torch.long, device=first.device)
-        logits = self.model(input_ids=rest, attention_mask=mask, past_key_values=cache, use_cache=True).logits[0]
-        cache.crop(1 - len(answer))  # the next answer follows the prompt, not this answer
+        # A copy, because layers that forget (Gemma 3 and 4) cannot go back; no mask, from which models with positions
+        # in three dimensions (Qwen-VL) would count from the beginning again.
+        logits = self.model(input_ids=rest, past_key_values=copy.deepcopy(cache), use_cache=True).logits[0]
         shares = torch.log_softmax(logits.float(), -1)  # (tokens, vocabulary)
         return total + sum(float(shares[i, token]) for i, token in enumerate(answer[1:]))
 
@@ -112,7 +114,7 @@ class LocalModel:
             mtime_ns = part.path.stat().st_mtime_ns
         except OSError as exc:
             raise PictureUnreadable(str(part.path), exc.strerror or "the file is not there") from exc
-        return {"type": "image", "image": _decoded(part.path, mtime_ns)}
+        return {"type": "image", "image": _decoded(part.path, mtime_ns, self.max_side_px)}
 
     def _harmless(self, text: str) -> str:
         """The text with the model's own control tokens broken up, so that words from outside cannot open a turn."""
@@ -122,10 +124,10 @@ class LocalModel:
 
 
 @lru_cache(KEPT_PICTURES)
-def _decoded(path: Path, mtime_ns: int) -> Any:
+def _decoded(path: Path, mtime_ns: int, max_side_px: int) -> Any:
     """A picture at the size that models read; another time of change is another picture."""
-    image = decode(path, target_px=MAX_SIDE_PX, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
-    image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+    image = decode(path, target_px=max_side_px, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
+    image.thumbnail((max_side_px, max_side_px))
     return image
 
 
