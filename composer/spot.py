@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .article import ILLUSTRATABLE, Block, Draft, Spot
 from .errors import ReplyInvalid
 from .markdown import plain_text, repeats_title, swallows_what_follows
-from .prompts import render_prompt
+from .prompts import render_prompt, reply_schema
 from .protocols import Message, Model, Sampling
 from .replies import ask, read_spots
 
@@ -86,7 +86,9 @@ def _prompt(title: str, window: Sequence[_Part], images: int | None, dialect: st
 def _ask_window(title: str, window: Sequence[_Part], model: Model, images: int | None, seed: int) -> list[Spot]:
     places = [part.block for part in window if part.illustratable]
     messages = _prompt(title, window, images, model.dialect)
-    found = ask(model, messages, Sampling(MAX_NEW_TOKENS, seed=seed), lambda reply: read_spots(reply, len(places)))
+    schema = reply_schema("spot", dialect=model.dialect, places=len(places), images=images)
+    sampling = Sampling(MAX_NEW_TOKENS, seed=seed)
+    found = ask(model, messages, sampling, lambda reply: read_spots(reply, len(places)), schema=schema)
     return [Spot(places[number - 1], caption) for number, caption in found[:images]]
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 # Blanks between the parts of a value say nothing, and a small model can go on with them for ever.
-_OPTIONS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+_OPTIONS: Any = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 
 
 def vocabulary(tokenizer: Any, end_tokens: Sequence[int]) -> Any:

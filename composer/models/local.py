@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class LocalModel:
         def work() -> None:
             try:
                 with torch.inference_mode():
-                    cache, read, rest = self._prefix.take(prompt)
+                    cache, _, rest = self._prefix.take(prompt)
                     inputs = self._placed(prompt, rest)
                     until = [Until([sampling.max_new_tokens], len(prompt.ids), stop)]
                     ids = self.model.generate(
@@ -117,9 +118,7 @@ class LocalModel:
             self._prefix.keep(prompt, prompt.ids, output.past_key_values)
         return scores
 
-    def score_many(
-        self, prompts: Sequence[Sequence[Message]], answers: Sequence[Sequence[str]]
-    ) -> list[list[float]]:
+    def score_many(self, prompts: Sequence[Sequence[Message]], answers: Sequence[Sequence[str]]) -> list[list[float]]:
         """What `score` gives for each prompt and its answers, read side by side."""
         import torch
 
@@ -128,7 +127,7 @@ class LocalModel:
         self._prefix.drop()
         inputs = self._inputs_of(prompts)
         with torch.inference_mode():
-            return self._answers(inputs, self._forward(inputs, None, 0), answers)
+            return self._answers(inputs, self._forward(inputs, self._prefix.fresh(), 0), answers)
 
     def _forward(self, inputs: Mapping[str, Any], cache: Any, read: int, *, first: bool = True) -> Any:
         """Read what follows the `read` tokens that the cache holds; the logits are those after the last token."""
@@ -146,7 +145,9 @@ class LocalModel:
         """The log-probabilities of each prompt's answers, once the prompts are read."""
         import torch
 
-        tokens = [[tuple(self._tokenizer.encode(answer, add_special_tokens=False)) for answer in row] for row in answers]
+        tokens = [
+            [tuple(self._tokenizer.encode(answer, add_special_tokens=False)) for answer in row] for row in answers
+        ]
         first = torch.log_softmax(output.logits[:, -1].float(), -1)  # (prompts, vocabulary)
         longer = sorted({answer for row in tokens for answer in row if len(answer) > 1})
         rest = {answer: self._after_first(inputs, output.past_key_values, answer) for answer in longer}
@@ -163,7 +164,7 @@ class LocalModel:
         here = cache if cut else copy.deepcopy(cache)
         total = torch.zeros(inputs["input_ids"].shape[0])
         grown = {key: value for key, value in inputs.items() if key in ("input_ids", "attention_mask", "position_ids")}
-        for token, following in zip(answer, answer[1:], strict=False):
+        for token, following in pairwise(answer):
             ids, mask = grown["input_ids"], grown["attention_mask"]
             grown["input_ids"] = torch.cat([ids, ids.new_full((len(ids), 1), token)], 1)
             grown["attention_mask"] = torch.cat([mask, mask.new_ones((len(mask), 1))], 1)
@@ -224,7 +225,7 @@ class LocalModel:
         return ids[: min(end, limit)]
 
     def _prompt(self, messages: Sequence[Message]) -> Prompt:
-        """The messages cut into tokens and pictures; the last ones are remembered, since they are counted, then read."""
+        """The messages cut into tokens and pictures; the last ones are remembered: they are counted, then read."""
         paths = [part.path for message in messages for part in message.parts if isinstance(part, Picture)]
         key = (tuple(messages), tuple(_changed(path) for path in paths))
         if self._last is not None and self._last[0] == key:
@@ -294,9 +295,7 @@ class LocalModel:
         return self._on_device(inputs) | self._positions(inputs)
 
     def _chat(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
-        return [
-            {"role": message.role, "content": [self._part(part) for part in message.parts]} for message in messages
-        ]
+        return [{"role": message.role, "content": [self._part(part) for part in message.parts]} for message in messages]
 
     def _part(self, part: str | Picture) -> dict[str, Any]:
         if isinstance(part, str):

@@ -1,8 +1,8 @@
 """What a model has read already: the key-value cache of its last prompt, cut back to what the next one begins with too.
 
-An article's prompts share their beginning: the text and the pictures before a spot are the beginning of every later one.
-Only what follows the common beginning is read anew, and of the pictures only those that are not in it. A beginning is the
-same when its tokens and its pictures are; pictures are known by file and time, since their tokens are all alike.
+An article's prompts share their beginning: the text and the pictures before a spot begin every later one too. Only what
+follows the common beginning is read anew, and of the pictures only those that are not in it. A beginning is the same
+when its tokens and its pictures are; pictures are known by file and time, since their tokens are all alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from itertools import groupby
 from typing import Any
 
 _TOKENS = frozenset({"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"})
-_OF_PICTURES = frozenset({"pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "image_position_ids"})
+_OF_PICTURES = frozenset(
+    {"pixel_values", "pixel_attention_mask", "image_sizes", "image_grid_thw", "image_position_ids"}
+)
 _OF_THE_WHOLE = frozenset({"batch_num_images"})  # says only whether there are several
 
 
@@ -69,20 +71,26 @@ class PrefixCache:
 
         At least the last token is left to read. The cache is None where the model has to make its own.
         """
-        from transformers import DynamicCache
-
         kept, self._kept = self._kept, None
-        if not self.reusable:
-            return None, 0, prompt.inputs
-        common = 0 if kept is None else common_length(kept.ids, kept.spans, prompt)
-        rest = without_pictures(prompt, common) if common else None
-        if kept is None or rest is None:
-            # Not made by the configuration: where a layer has a sliding window, such a cache forgets what is outside of
-            # it and cannot be cut back. The mask still keeps to the window.
-            return DynamicCache(), 0, prompt.inputs
+        if kept is None or prompt.spans is None:
+            return self.fresh(), 0, prompt.inputs
+        common = common_length(kept.ids, kept.spans, prompt.ids, prompt.spans)
+        rest = without_pictures(prompt.inputs, prompt.spans, common) if common else None
+        if rest is None:
+            return self.fresh(), 0, prompt.inputs
         if surplus := len(kept.ids) - common:
             kept.cache.crop(-surplus)
         return kept.cache, common, rest
+
+    def fresh(self) -> Any:
+        """An empty cache that can be cut back, or None where the model has to make its own.
+
+        It is not made by the configuration: a layer with a sliding window would forget what is outside of it and could
+        not be cut back. It keeps all here, which takes more memory; the mask still keeps to the window.
+        """
+        from transformers import DynamicCache
+
+        return DynamicCache() if self.reusable else None
 
     def keep(self, prompt: Prompt, ids: Sequence[int], cache: Any) -> None:
         """Keep a cache for the next prompt; ids are what it holds, the prompt's and what was drawn after it."""
@@ -124,45 +132,43 @@ def locate(ids: Sequence[int], token: int | None, identities: Sequence[Hashable]
     return tuple(spans)
 
 
-def common_length(ids: Sequence[int], spans: Sequence[Span], prompt: Prompt) -> int:
-    """How many tokens a prompt has in common with what was read, no picture in part and never all of the prompt."""
-    if prompt.spans is None:
-        return 0
-    limit = min(len(ids), len(prompt.ids) - 1)
-    common = next((i for i in range(limit) if ids[i] != prompt.ids[i]), limit)
-    for number, span in enumerate(prompt.spans):
+def common_length(read: Sequence[int], seen: Sequence[Span], ids: Sequence[int], spans: Sequence[Span]) -> int:
+    """How many tokens two prompts have in common, no picture in part and never all of the second.
+
+    Args:
+        read: the tokens of the first; seen: its pictures.
+        ids: the tokens of the second; spans: its pictures.
+    """
+    limit = min(len(read), len(ids) - 1)
+    common = next((i for i in range(limit) if read[i] != ids[i]), limit)
+    for number, span in enumerate(spans):
         if span.begin >= common:
             break
-        if span.end > common or number >= len(spans) or spans[number] != span:
+        if span.end > common or number >= len(seen) or seen[number] != span:
             return span.begin
     return common
 
 
-def without_pictures(prompt: Prompt, read: int) -> dict[str, Any] | None:
-    """The prompt's inputs without the pictures that end within its first `read` tokens; None where that cannot be told.
+def without_pictures(inputs: Mapping[str, Any], spans: Sequence[Span], read: int) -> dict[str, Any] | None:
+    """A prompt's inputs without the pictures that end within its first `read` tokens; None where that cannot be told.
 
     The tokens stay whole: the model's own code cuts them.
     """
-    assert prompt.spans is not None
-    total = len(prompt.spans)
-    done = sum(span.end <= read for span in prompt.spans)
-    share = (sum(span.tokens for span in prompt.spans[:done]), sum(span.tokens for span in prompt.spans))
+    total = len(spans)
+    done = sum(span.end <= read for span in spans)
+    pieces, all_pieces = sum(span.tokens for span in spans[:done]), sum(span.tokens for span in spans)
     rest: dict[str, Any] = {}
-    for key, value in prompt.inputs.items():
-        if key in _TOKENS or key in _OF_THE_WHOLE:
+    for key, value in inputs.items():
+        if key in _TOKENS or (key in _OF_THE_WHOLE and done < total):
             rest[key] = value
-        elif key not in _OF_PICTURES:
+        elif key not in _OF_PICTURES | _OF_THE_WHOLE:
             return None
-        elif done == 0:
-            rest[key] = value
         elif done < total:
             # (pictures or tiles or patches, ...), or the same after an axis of length 1 for the prompt
             axis = 0 if value.shape[0] > 1 else 1
             rows = int(value.shape[axis])
-            skipped, odd = (done, 0) if rows == total else divmod(rows * share[0], share[1])
+            skipped, odd = (done, 0) if rows == total else divmod(rows * pieces, all_pieces)
             if odd:
                 return None
-            rest[key] = value.narrow(axis, skipped, rows - skipped)
-    if done == total:
-        rest = {key: value for key, value in rest.items() if key not in _OF_THE_WHOLE}
+            rest[key] = value.narrow(axis, skipped, rows - skipped) if done else value
     return rest
