@@ -39,6 +39,8 @@ def compose(
     library: options.Library = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
+    permutations: options.Permutations = None,
+    fallback: options.Fallbacks = None,
     where: options.Where = None,
     model: options.Model = None,
     writer: options.Writer = None,
@@ -54,10 +56,10 @@ def compose(
 ) -> None:
     """Write an article for INSTRUCTION and illustrate it from the library."""
     text = _instruction(instruction)
-    from ..composer.article import Brief
-
-    settings = _settings(library, images, candidates, model, writer, selector, formats, seed, embed, running)
-    brief = Brief(text, _one_title(title), settings.images, settings.candidates, settings.seed, where)
+    settings = _settings(
+        library, images, candidates, permutations, fallback, model, writer, selector, formats, seed, embed, running
+    )
+    brief = _brief(text, _one_title(title), settings, where)
     _run(ctx, settings, brief, out, resume=resume, anyway=anyway, as_json=as_json)
 
 
@@ -72,6 +74,8 @@ def illustrate(
     library: options.Library = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
+    permutations: options.Permutations = None,
+    fallback: options.Fallbacks = None,
     where: options.Where = None,
     model: options.Model = None,
     writer: options.Writer = None,
@@ -86,13 +90,14 @@ def illustrate(
     as_json: options.Json = False,
 ) -> None:
     """Illustrate a finished DRAFT from the library: its text stays byte for byte, only figures are added."""
-    from ..composer.article import Brief
     from ..composer.markdown import read_draft
 
-    settings = _settings(library, images, candidates, model, writer, selector, formats, seed, embed, running)
+    settings = _settings(
+        library, images, candidates, permutations, fallback, model, writer, selector, formats, seed, embed, running
+    )
     title = _one_title(title)
     text = read_draft(draft, title=title)
-    brief = Brief("", title, settings.images, settings.candidates, settings.seed, where)
+    brief = _brief("", title, settings, where)
     _run(ctx, settings, brief, out, draft=text, draft_path=draft, resume=resume, anyway=anyway, as_json=as_json)
 
 
@@ -100,6 +105,8 @@ def _settings(
     library: Path | None,
     images: str | None,
     candidates: int | None,
+    permutations: int | None,
+    fallback: options.Fallback | None,
     model: str | None,
     writer: str | None,
     selector: str | None,
@@ -115,6 +122,8 @@ def _settings(
             "library": library,
             "images": images,
             "candidates": candidates,
+            "permutations": permutations,
+            "fallback": fallback,
             "model": model,
             "writer": writer,
             "selector": selector,
@@ -123,6 +132,21 @@ def _settings(
             "embed": embed,
             **(running or {}),
         }
+    )
+
+
+def _brief(instruction: str, title: str | None, settings: Settings, where: str | None) -> Brief:
+    from ..composer.article import Brief
+
+    return Brief(
+        instruction,
+        title,
+        settings.images,
+        settings.candidates,
+        settings.seed,
+        where,
+        permutations=settings.permutations,
+        fallback="top1" if settings.fallback is options.Fallback.TOP1 else "skip",
     )
 
 
@@ -189,28 +213,32 @@ def written(out: Path, formats: tuple[options.Format, ...]) -> dict[str, Path]:
 def show(article: Article, paths: dict[str, Path]) -> None:
     """The end of a composition: what it is called, how many pictures it has, and where it lies."""
     console = terminal.err()
-    placed, empty = _figures(article)
+    placed, empty, first = _figures(article)
     console.print(terminal.clean(article.title), style="bold")
     console.print(f"{placed} picture{'' if placed == 1 else 's'}")
+    if first:
+        console.print(f"{first} of them the first found: none fitted", style="yellow")
     for outcome, number in empty.items():
         console.print(f"{number} place{'' if number == 1 else 's'} without: {_EMPTY_SPOTS[outcome]}", style="yellow")
     terminal.print_paths(paths)
 
 
-def _figures(article: Article) -> tuple[int, Counter[str]]:
-    """How many pictures stand in the article, and why places stayed empty."""
+def _figures(article: Article) -> tuple[int, Counter[str], int]:
+    """How many pictures stand in the article, why places stayed empty, and how many pictures stand in for none."""
     from ..composer.article import Figure
 
     figures = [block for block in article.blocks if isinstance(block, Figure)]
     return (
         sum(figure.image is not None for figure in figures),
         Counter(figure.outcome for figure in figures if figure.image is None),
+        sum(figure.outcome == "fallback" for figure in figures),
     )
 
 
 def _tree(article: Article, paths: dict[str, Path]) -> dict[str, Any]:
-    placed, empty = _figures(article)
-    return {"title": article.title, "figures": placed, "empty": dict(empty), "notices": list(article.notices), **paths}
+    placed, empty, first = _figures(article)
+    counts = {"figures": placed, "fallbacks": first, "empty": dict(empty)}
+    return {"title": article.title, **counts, "notices": list(article.notices), **paths}
 
 
 def _instruction(argument: str) -> str:

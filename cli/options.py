@@ -23,6 +23,13 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
+class Fallback(StrEnum):
+    """What stands at a place for which no picture fits."""
+
+    SKIP = "skip"
+    TOP1 = "top1"
+
+
 def images_from(text: str) -> int | None:
     """`auto` is None, anything else a number of pictures.
 
@@ -191,6 +198,24 @@ Candidates = Annotated[
         metavar="N",
         callback=from_one,
         help="How many pictures the model chooses from at each place.  (default: 4)",
+        show_default=False,
+    ),
+]
+Permutations = Annotated[
+    int | None,
+    typer.Option(
+        "--permutations",
+        metavar="N",
+        callback=from_one,
+        help="Let the model read the candidates N times, each time in another order.  (default: 1)",
+        show_default=False,
+    ),
+]
+Fallbacks = Annotated[
+    Fallback | None,
+    typer.Option(
+        "--fallback",
+        help="Where the model finds that no picture fits: none, or the first that was found.  (default: skip)",
         show_default=False,
     ),
 ]

@@ -15,7 +15,7 @@ from pydantic_settings import TomlConfigSettingsSource as TomlFile
 
 from ..composer.models.options import DEFAULT_SIDE_PX, Attention, Dtype, Quantize
 from ..index.errors import LimnerError
-from .options import Engine, Format, images_from
+from .options import Engine, Fallback, Format, images_from
 
 FILE_NAME = "limner.toml"
 PREFIX = "LIMNER_"
@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     max_picture_side: Annotated[int, Field(ge=32)] = DEFAULT_SIDE_PX
     images: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_images)] = None
     candidates: Annotated[int, Field(ge=1)] = 4
+    permutations: Annotated[int, Field(ge=1)] = 1
+    fallback: Fallback = Fallback.SKIP
     format: Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = tuple(Format)
     embed: bool = False
     seed: Annotated[int, Field(ge=0)] = 0

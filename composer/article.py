@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..index.records import Hit
 
-Outcome = Literal["chosen", "none_fit", "unparsed", "no_candidates"]
+Outcome = Literal["chosen", "none_fit", "unparsed", "no_candidates", "fallback"]
 BlockKind = Literal["front_matter", "heading", "paragraph", "list", "quote", "code", "table", "rule", "html", "other"]
 
 ILLUSTRATABLE: frozenset[str] = frozenset({"paragraph", "list", "quote", "code", "table"})
@@ -24,6 +24,8 @@ class Brief:
     candidates: int = 4  # m, pictures the model chooses from at each spot
     seed: int = 0
     where: str | None = None  # a condition that every picture must meet; the library given to `compose` keeps to it
+    permutations: int = 1  # readings of the candidates at each spot, each in another order
+    fallback: Literal["skip", "top1"] = "skip"  # where a model finds that no picture fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,10 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was decided at a spot, and how surely."""
+    """What was decided at a spot, and how surely.
+
+    A `fallback` is the first candidate, taken because the user wants one where the model finds that none fits.
+    """
 
     candidates: Candidates
     outcome: Outcome
@@ -91,7 +96,7 @@ class Choice:
     @property
     def confidence(self) -> float:
         """The probability of what was decided, 0 where nothing was."""
-        if self.outcome == "chosen" and self.chosen is not None and self.probabilities:
+        if self.chosen is not None and self.probabilities:
             return self.probabilities[self.chosen]
         return self.none_probability if self.outcome == "none_fit" else 0.0
 

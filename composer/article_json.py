@@ -30,7 +30,7 @@ def to_json(article: Article) -> str:
     tree = {
         "version": VERSION,
         "title": article.title,
-        "brief": {key: value for key, value in asdict(article.brief).items() if key != "where" or value is not None},
+        "brief": _brief_tree(article.brief),
         "models": dict(sorted(article.models.items())),
         **({"revisions": dict(sorted(article.revisions.items()))} if article.revisions else {}),
         "lead": article.lead,
@@ -63,6 +63,13 @@ def from_json(text: str) -> Article:
         raise ArticleInvalid(
             f"article.json is not valid{_place(fault['loc'])}: {fault['msg']}", "restore the file or compose again"
         ) from exc
+
+
+def _brief_tree(brief: Brief) -> dict[str, Any]:
+    """The brief without what later versions added, where that has its default: such a file is as it was before."""
+    tree = asdict(brief)
+    added = {"where": None, "permutations": 1, "fallback": "skip"}
+    return {key: value for key, value in tree.items() if key not in added or value != added[key]}
 
 
 def _tree(block: Block | Figure) -> dict[str, Any]:
@@ -125,6 +132,8 @@ class _Brief(_Outside):
     candidates: Annotated[int, Field(ge=1)]
     seed: int
     where: str | None = None
+    permutations: Annotated[int, Field(ge=1)] = 1
+    fallback: Literal["skip", "top1"] = "skip"
 
 
 class _Candidate(_Outside):

@@ -144,6 +144,8 @@ def _check(brief: Brief, draft: Draft | None, writer: Model | None) -> None:
         raise BriefInvalid("the instruction is empty", "say in a few words what the article is about")
     if brief.images is not None and brief.images < 1:
         raise BriefInvalid(f"cannot place {brief.images} pictures", "ask for 1 or more, or leave it to the model")
+    if brief.permutations < 1:
+        raise BriefInvalid(f"cannot read the candidates {brief.permutations} times", "--permutations takes 1 or more")
     if brief.candidates < 1:
         raise BriefInvalid(f"cannot choose among {brief.candidates} candidates", "-m takes 1 or more")
 
@@ -178,7 +180,15 @@ def _choose_all(
             candidates = retrieve(spot, library, m, used=used, blocks=draft.blocks)  # noqa: B023
             if selector is None:
                 return Selection(choose_first(candidates))
-            return select(draft, placed, candidates, run.recorded(selector, f"select {number}"))  # noqa: B023
+            recorded = run.recorded(selector, f"select {number}")  # noqa: B023
+            return select(
+                draft,
+                placed,
+                candidates,
+                recorded,
+                permutations=brief.permutations,
+                fallback=brief.fallback,
+            )
 
         selection = run.step(f"choice-{number:03d}", Selection, decide)
         choice = selection.choice

@@ -6,6 +6,7 @@ from outside cannot place a picture, because the marker's character is taken out
 
 from __future__ import annotations
 
+import json
 import re
 from functools import cache
 from importlib import resources
@@ -18,6 +19,9 @@ from .protocols import Message, Picture
 
 _MARK = "\ufffc"  # the Unicode character that stands for an embedded object
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
+
+# What a prompt of the general dialect marks off by: in text from outside it is broken up, as a control token is.
+_LABEL = re.compile(r"\[(?=/?[A-Z]\])|<(?=/?article>)")
 
 
 class _Loader(jinja2.BaseLoader):
@@ -33,7 +37,7 @@ class _Loader(jinja2.BaseLoader):
 @cache
 def _environment() -> jinja2.Environment:
     # A prompt is plain text, not markup: nothing is escaped for HTML here.
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=_Loader(),
         autoescape=False,
         trim_blocks=True,
@@ -41,6 +45,13 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: value.replace(_MARK, "") if type(value) is str else value,
     )
+    environment.filters["apart"] = _apart
+    return environment
+
+
+def _apart(text: str) -> str:
+    """Text from outside that holds neither a candidate's label nor an article's end, to the eye the same."""
+    return _LABEL.sub(lambda found: f"{found[0]}\u200b", text)
 
 
 class _Mark(str):
@@ -71,3 +82,21 @@ def render_prompt(step: str, *, dialect: str, **values: object) -> list[Message]
         elif piece:
             parts.append(piece)
     return [Message("user", tuple(parts))]
+
+
+def has_prompt(step: str, *, dialect: str) -> bool:
+    """Whether a dialect has a template for this step: "choose" only where a model looks first and answers then."""
+    return resources.files("limner.templates").joinpath("prompts", dialect, f"{step}.j2").is_file()
+
+
+def reply_schema(step: str, *, dialect: str, **values: object) -> dict[str, Any] | None:
+    """The JSON schema that the replies to a step's prompt have, or None where the dialect asks for plain text.
+
+    Args:
+        step: as for `render_prompt`.
+        dialect: the same.
+        values: what the schema's template names.
+    """
+    if not has_prompt(f"{step}.schema", dialect=dialect):
+        return None
+    return json.loads(_environment().get_template(f"{dialect}/{step}.schema.j2").render(**values))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ..index.records import Hit
 
@@ -57,12 +57,17 @@ class Model(Protocol):
         """How many tokens the prompt has, its pictures included."""
         ...
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
-        """Yield the reply piece by piece as it is made."""
+    def generate(
+        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
+        """Yield the reply piece by piece as it is made; held to a JSON schema where the model can be, so check it."""
         ...
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
-        """The natural-log probability of each answer as the beginning of the reply, in the order of answers."""
+        """The natural-log probability of each answer as the beginning of the reply, in the order of answers.
+
+        Minus infinity where none is known: a server names only the likeliest tokens.
+        """
         ...
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from .article import Draft
 from .errors import ReplyInvalid
@@ -31,18 +34,19 @@ def read_article(reply: str, *, title: str | None) -> Draft:
 
 
 def read_spots(reply: str, count: int) -> list[tuple[int, str]]:
-    """The places (numbers from 1 to count, in reading order) and captions that a model replied with.
+    """The places (numbers from 1 to count, in reading order) and captions that a model replied with, in JSON or lines.
 
-    Lines without a number are talk and are passed over; "none" alone says that no place was found.
+    Talk around the JSON and lines without a number are passed over; an empty list, or "none" alone, says that no place
+    was found. The dialect asks for one of the two forms; a model that gives the other is understood as well.
 
     Raises:
-        ReplyInvalid: no line of the form asked for, a number beyond the article, or one given twice.
+        ReplyInvalid: nothing of the form asked for, a number beyond the article, or one given twice.
     """
     found, faults = usable_spots(reply, count)
     if faults:
         raise ReplyInvalid(faults[0])
-    if not found and one_line(reply).strip(".\"'").lower() != "none":
-        raise ReplyInvalid("no line has the form: number, colon, caption")
+    if not found and _spots_of_json(reply) is None and one_line(reply).strip(".\"'").lower() != "none":
+        raise ReplyInvalid("it has neither JSON of the form asked for nor lines of number, colon, caption")
     return found
 
 
@@ -50,21 +54,69 @@ def usable_spots(reply: str, count: int) -> tuple[list[tuple[int, str]], list[st
     """The places and captions of a reply that can be used, and what is wrong with its other lines.
 
     Of two captions for one place the first stands.
+
+    Raises:
+        ReplyInvalid: JSON of another form.
     """
     found: dict[int, str] = {}
     faults: list[str] = []
-    for line in reply.splitlines():
-        match = _SPOT_LINE.match(line.strip())
-        if match is None:
-            continue
-        number, caption = int(match["number"]), one_line(match["caption"])[:MAX_CAPTION]
+    for number, said in _spots_of_json(reply) or _spots_of_lines(reply):
         if not 1 <= number <= count:
             faults.append(f"there is no part {number}; the parts are 1 to {count}")
         elif number in found:
             faults.append(f"part {number} is named twice")
         else:
-            found[number] = caption
+            found[number] = one_line(said)[:MAX_CAPTION]
     return sorted(found.items()), faults
+
+
+class _Spot(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    after: int
+    caption: str
+
+
+_SPOTS = TypeAdapter(list[_Spot])
+
+
+def _spots_of_json(reply: str) -> list[tuple[int, str]] | None:
+    """The numbers and captions of a reply in JSON, None for a reply that is not.
+
+    Raises:
+        ReplyInvalid: JSON of another form.
+    """
+    value = _json_in(reply)
+    if value and isinstance(value, dict):
+        value = value.get("pictures", [value])
+    if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
+        return None
+    try:
+        spots = _SPOTS.validate_python(value)
+    except ValidationError as exc:
+        fault = exc.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise ReplyInvalid(f"the JSON has another form: {place}: {fault['msg']}") from exc
+    if any(not one_line(spot.caption) for spot in spots):
+        raise ReplyInvalid("a caption is empty")
+    return [(spot.after, spot.caption) for spot in spots]
+
+
+def _json_in(reply: str) -> Any:
+    """The object or list in a reply, with or without a fence or talk around it; None where there is none."""
+    for begin, end in ("{}", "[]"):
+        first, last = reply.find(begin), reply.rfind(end)
+        try:
+            if 0 <= first < last:
+                return json.loads(reply[first : last + 1])
+        except ValueError:
+            continue
+    return None
+
+
+def _spots_of_lines(reply: str) -> list[tuple[int, str]]:
+    matches = (_SPOT_LINE.match(line.strip()) for line in reply.splitlines())
+    return [(int(match["number"]), match["caption"]) for match in matches if match]
 
 
 def ask(
@@ -74,17 +126,19 @@ def ask(
     read: Callable[[str], T],
     *,
     on_text: Callable[[str], None] | None = None,
+    schema: Mapping[str, Any] | None = None,
     salvage: Callable[[str], T | None] = lambda reply: None,
 ) -> T:
     """Ask, and ask once more with the reason where the reply does not parse; `on_text` hears the first reply.
 
-    Where neither does, salvage may take what can be used of the first, or of the second; None is nothing.
+    With a JSON schema the model is held to it, where it can be. Where neither reply parses, salvage may take what can
+    be used of the first, or of the second; None is nothing.
 
     Raises:
         ReplyInvalid: neither reply did.
     """
     pieces: list[str] = []
-    for piece in model.generate(messages, sampling=sampling):
+    for piece in model.generate(messages, sampling=sampling, schema=schema):
         pieces.append(piece)
         if on_text is not None:
             on_text(piece)
@@ -97,7 +151,8 @@ def ask(
             Message("assistant", (reply,)),
             Message("user", (f"This answer cannot be used: {exc.message}. Answer again, in the form asked for.",)),
         ]
-        second = "".join(model.generate(again, sampling=replace(sampling, seed=sampling.seed + 1)))
+        later = replace(sampling, seed=sampling.seed + 1)
+        second = "".join(model.generate(again, sampling=later, schema=schema))
         try:
             return read(second)
         except ReplyInvalid:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,16 +136,21 @@ class _Recorded:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self.model.count_tokens(messages)
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+    def generate(
+        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
         pieces: list[str] = []
-        for piece in self.model.generate(messages, sampling=sampling):
+        for piece in self.model.generate(messages, sampling=sampling, schema=schema):
             pieces.append(piece)
             yield piece
         self._append(messages, {"sampling": asdict(sampling), "reply": "".join(pieces)})
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         scores = self.model.score(messages, answers)
-        rounded = {answer: round(score, 6) for answer, score in zip(answers, scores, strict=True)}
+        rounded = {
+            answer: round(score, 6) if math.isfinite(score) else None  # JSON has no infinity
+            for answer, score in zip(answers, scores, strict=True)
+        }
         self._append(messages, {"log_probabilities": rounded})
         return scores
 

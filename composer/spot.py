@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .article import ILLUSTRATABLE, Block, Draft, Spot
 from .errors import ReplyInvalid
 from .markdown import plain_text, repeats_title, swallows_what_follows
-from .prompts import render_prompt
+from .prompts import render_prompt, reply_schema
 from .protocols import Message, Model, Sampling
 from .replies import ask, read_spots, usable_spots
 
@@ -94,14 +94,25 @@ def _ask_window(
     """The spots of a window, and what is wrong with lines that were passed over."""
     places = [part.block for part in window if part.illustratable]
     messages = _prompt(title, window, images, model.dialect)
+    schema = reply_schema("spot", dialect=model.dialect, places=len(places), images=images)
     found, faults = ask(
         model,
         messages,
         Sampling(MAX_NEW_TOKENS, seed=seed),
         lambda reply: (read_spots(reply, len(places)), []),
-        salvage=lambda reply: usable if (usable := usable_spots(reply, len(places)))[0] else None,
+        schema=schema,
+        salvage=lambda reply: _salvaged(reply, len(places)),
     )
     return [Spot(places[number - 1], caption) for number, caption in found[:images]], faults
+
+
+def _salvaged(reply: str, count: int) -> tuple[list[tuple[int, str]], list[str]] | None:
+    """What can be used of a reply that was refused, if anything."""
+    try:
+        found, faults = usable_spots(reply, count)
+    except ReplyInvalid:
+        return None
+    return (found, faults) if found else None
 
 
 def _windows(title: str, parts: Sequence[_Part], model: Model) -> list[list[_Part]]:

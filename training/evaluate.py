@@ -195,7 +195,7 @@ class Ended:
     def score(self, messages, answers):
         return self.model.score(messages, answers)
 
-    def generate(self, messages, *, sampling):
+    def generate(self, messages, *, sampling, schema=None):
         reply = "".join(self.model.generate(messages, sampling=sampling))
         tokens = len(self.model.processor.tokenizer.encode(reply, add_special_tokens=False))
         self.by_itself = tokens < sampling.max_new_tokens - 1

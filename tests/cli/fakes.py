@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,9 +28,11 @@ class ColourModel:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return len(_text(messages).split())
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+    def generate(
+        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
         text = _text(messages)
-        question = "write" if "The instruction:" in text else "look" if "The candidates:" in text else "spots"
+        question = "write" if "The instruction:" in text else "spots"
         self.asked.append(question)
         self.before_call(question)
         if question == "write":

@@ -93,6 +93,26 @@ def test_compose_says_why_places_stay_empty(limner: Limner, library: Path, tmp_p
     assert "1 place without: no picture fits" in result.stderr
 
 
+def test_compose_fallback_fills_places_and_says_how_many(limner: Limner, library: Path, tmp_path: Path) -> None:
+    class Doubtful(ColourModel):
+        def score(self, messages, answers):
+            self.asked.append("score")
+            return [*(-5.0 for _ in answers[1:]), -0.1]
+
+    model = Doubtful()
+    options = ("--library", library, "--fallback", "top1", "--permutations", 3)
+    result = limner("compose", "red", *options, "--out", tmp_path / "a", wiring=colour_wiring(model))
+
+    assert result.exit_code == 0, result.stderr
+    assert "1 picture\n1 of them the first found: none fitted" in result.stderr
+    assert model.asked.count("score") == 3
+    brief = json.loads((tmp_path / "a" / "article.json").read_text())["brief"]
+    assert (brief["permutations"], brief["fallback"]) == (3, "top1")
+    wiring = colour_wiring(Doubtful())
+    tree = json.loads(limner("compose", "red", *options, "--out", tmp_path / "b", "--json", wiring=wiring).stdout)
+    assert (tree["figures"], tree["fallbacks"], tree["empty"]) == (1, 1, {})
+
+
 def test_compose_outside_the_models_world_is_refused(limner: Limner, library: Path, tmp_path: Path) -> None:
     model = ColourModel()
     result = limner("compose", "of grey", "--library", library, "--out", tmp_path / "out", wiring=colour_wiring(model))
@@ -138,7 +158,7 @@ def test_compose_resumes_after_an_interrupt(limner: Limner, library: Path, tmp_p
     assert "--resume" in stopped.stderr
     assert "Traceback" not in stopped.output
     assert resumed.exit_code == 0, resumed.stderr
-    assert model.asked == ["look", "select"]
+    assert model.asked == ["select"]
 
 
 def test_compose_into_another_runs_folder_is_refused(limner: Limner, library: Path, tmp_path: Path) -> None:
@@ -164,6 +184,8 @@ def test_compose_into_another_runs_folder_is_refused(limner: Limner, library: Pa
         (("red", "--images", "some"), "must be auto or a number from 1, not 'some'"),
         (("red", "-m", "0"), "must be a number from 1, not 0"),
         (("red", "-m", "-1"), "must be a number from 1, not -1"),
+        (("red", "--permutations", "0"), "must be a number from 1, not 0"),
+        (("red", "--fallback", "top2"), "top2"),
         (("red", "--seed", "-1"), "must be 0 or more, not -1"),
         (("red", "--format", "pdf"), "pdf"),
         (("red", "--title", " "), "is empty"),

@@ -17,7 +17,7 @@ from .fakes import ColourModel, colour_wiring
 class Describer(ColourModel):
     """Says of a picture what its file is called."""
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+    def generate(self, messages: Sequence[Message], *, sampling: Sampling, schema=None) -> Iterator[str]:
         [picture] = [part for part in messages[0].parts if isinstance(part, Picture)]
         self.before_call(picture.path.stem)
         yield f"A {picture.path.stem} "

@@ -55,7 +55,7 @@ def test_compose_writes_every_part(colour_library: Library, tmp_path: Path) -> N
     assert "![" in (out / "article.md").read_text()
     assert "<figure" in (out / "article.html").read_text()
     steps = [json.loads(line)["step"] for line in (out / "run" / "calls.jsonl").read_text().splitlines()]
-    assert steps == ["write", "spots", "select 1", "select 1", "select 2", "select 2"]
+    assert steps == ["write", "spots", "select 1", "select 2"]
 
 
 def test_compose_same_input_same_bytes(colour_library: Library, tmp_path: Path) -> None:
@@ -211,3 +211,35 @@ def test_compose_of_a_model_that_only_writes(colour_library: Library, tmp_path: 
     )
     assert not [block for block in article.blocks if isinstance(block, Figure)]
     shutil.rmtree(tmp_path / "out")
+
+
+def test_compose_fallback_places_the_first_and_says_so(colour_library: Library, tmp_path: Path) -> None:
+    brief = Brief("about paint", fallback="top1", permutations=2)
+    article = run(colour_library, tmp_path / "out", brief=brief, model=ColourModel(TEXT, SPOTS, fits=False))
+    figures = [block for block in article.blocks if isinstance(block, Figure)]
+    assert [(figure.outcome, Path(figure.source or "").name) for figure in figures] == [
+        ("fallback", "red.png"),
+        ("fallback", "blue.png"),
+    ]
+    assert all(0 < figure.confidence < 0.5 and len(figure.candidates) == 4 for figure in figures)
+    assert sum(candidate.probability for candidate in figures[0].candidates) < 0.5
+    kept = from_json((tmp_path / "out" / "article.json").read_text())
+    assert kept.brief == brief
+    assert [block.outcome for block in kept.blocks if isinstance(block, Figure)] == ["fallback"] * 2
+    calls = [json.loads(line) for line in (tmp_path / "out" / "run" / "calls.jsonl").read_text().splitlines()]
+    assert [call["step"] for call in calls] == ["write", "spots", *["select 1"] * 2, *["select 2"] * 2]
+
+
+def test_compose_fallback_is_not_for_answers_that_were_not_usable(colour_library: Library, tmp_path: Path) -> None:
+    brief = Brief("about paint", fallback="top1")
+    article = run(colour_library, tmp_path / "out", brief=brief, model=ColourModel(TEXT, SPOTS, broken=4))
+    assert {block.outcome for block in article.blocks if isinstance(block, Figure)} == {"unparsed"}
+
+
+def test_compose_records_an_answer_without_probability(colour_library: Library, tmp_path: Path) -> None:
+    model = ColourModel(TEXT, SPOTS)
+    model.score = lambda messages, answers: [-0.1, *(float("-inf") for _ in answers[1:])]
+    run(colour_library, tmp_path / "out", model=model)
+    lines = (tmp_path / "out" / "run" / "calls.jsonl").read_text().splitlines()
+    scores = json.loads(lines[-1], parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert set(scores["log_probabilities"].values()) == {-0.1, None}

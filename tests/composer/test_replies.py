@@ -86,3 +86,43 @@ def test_ask_streams_the_first_reply() -> None:
     ask(ScriptedModel("1: A cat"), [], Sampling(), lambda reply: read_spots(reply, 1), on_text=heard.append)
     assert len(heard) > 1
     assert "".join(heard) == "1: A cat"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"pictures": [{"after": 3, "caption": "A dog"}, {"after": 1, "caption": "A cat"}]}',
+        '```json\n[\n  {"after": 1, "caption": "A cat"},\n  {"after": "3", "caption": "A  dog\\n"}\n]\n```',
+        'Sure: [{"after": 1, "caption": "A cat", "why": "it"}, {"after": 3, "caption": "A dog"}] Enjoy!',
+    ],
+)
+def test_read_spots_reads_json(reply: str) -> None:
+    assert read_spots(reply, 3) == [(1, "A cat"), (3, "A dog")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ('{"pictures": [{"after": 4, "caption": "A cat"}]}', "no part 4"),
+        ('[{"after": 2, "caption": "a"}, {"after": 2, "caption": "b"}]', "twice"),
+        ('[{"after": 2, "caption": " "}]', "empty"),
+        ('[{"after": "two", "caption": "b"}]', "0.after"),
+        ('{"1": "A cat"}', "0.after"),
+        ('{"pictures": [{"after": 1, "capt', "JSON"),
+    ],
+)
+def test_read_spots_refuses_json(reply: str, reason: str) -> None:
+    with pytest.raises(ReplyInvalid, match=reason):
+        read_spots(reply, 3)
+
+
+def test_read_spots_takes_an_empty_list_for_no_place_but_not_brackets_in_a_caption() -> None:
+    assert read_spots('{"pictures": []}', 3) == read_spots("[]", 3) == []
+    assert read_spots("2: an array [] and {}", 3) == [(2, "an array [] and {}")]
+
+
+def test_ask_holds_both_replies_to_the_schema() -> None:
+    model = ScriptedModel("what?", "1: A cat")
+    schema = {"type": "object"}
+    ask(model, [Message("user", ("where?",))], Sampling(), lambda reply: read_spots(reply, 3), schema=schema)
+    assert model.schemas == [schema, schema]
