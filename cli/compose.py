@@ -40,6 +40,9 @@ def compose(
     where: options.Where = None,
     model: options.Model = None,
     device: options.Device = None,
+    base_url: options.BaseUrl = None,
+    dialect: options.Dialect = None,
+    context_tokens: options.ContextTokens = None,
     formats: options.Formats = None,
     title: options.Title = None,
     seed: options.Seed = None,
@@ -52,7 +55,8 @@ def compose(
     text = _instruction(instruction)
     from ..composer.article import Brief
 
-    settings = _settings(library, images, candidates, model, device, formats, seed, embed)
+    served = {"base_url": base_url, "dialect": dialect, "context_tokens": context_tokens}
+    settings = _settings(library, images, candidates, model, device, formats, seed, embed, served)
     brief = Brief(text, _one_title(title), settings.images, settings.candidates, settings.seed, where)
     _run(ctx, settings, brief, out, resume=resume, anyway=anyway, as_json=as_json)
 
@@ -70,6 +74,9 @@ def illustrate(
     where: options.Where = None,
     model: options.Model = None,
     device: options.Device = None,
+    base_url: options.BaseUrl = None,
+    dialect: options.Dialect = None,
+    context_tokens: options.ContextTokens = None,
     formats: options.Formats = None,
     title: options.Title = None,
     seed: options.Seed = None,
@@ -82,7 +89,8 @@ def illustrate(
     from ..composer.article import Brief
     from ..composer.markdown import read_draft
 
-    settings = _settings(library, images, candidates, model, device, formats, seed, embed)
+    served = {"base_url": base_url, "dialect": dialect, "context_tokens": context_tokens}
+    settings = _settings(library, images, candidates, model, device, formats, seed, embed, served)
     title = _one_title(title)
     text = read_draft(draft, title=title)
     brief = Brief("", title, settings.images, settings.candidates, settings.seed, where)
@@ -98,6 +106,7 @@ def _settings(
     formats: list[options.Format] | None,
     seed: int | None,
     embed: bool | None,
+    served: dict[str, Any],
 ) -> Settings:
     from .settings import load_settings
 
@@ -111,6 +120,7 @@ def _settings(
             "format": tuple(formats) if formats else None,
             "seed": seed,
             "embed": embed,
+            **served,
         }
     )
 

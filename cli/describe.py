@@ -21,6 +21,8 @@ def describe(
     library: options.Library = None,
     model: options.Model = None,
     device: options.Device = None,
+    base_url: options.BaseUrl = None,
+    dialect: options.Dialect = None,
     engine: options.Engines = None,
     address: options.Address = None,
     limit: Annotated[
@@ -40,7 +42,15 @@ def describe(
     from .settings import load_settings
 
     settings = load_settings(
-        {"library": library, "model": model, "device": device, "engine": engine, "address": address}
+        {
+            "library": library,
+            "model": model,
+            "device": device,
+            "base_url": base_url,
+            "dialect": dialect,
+            "engine": engine,
+            "address": address,
+        }
     )
     folder = own_folder(settings.library)
     from ..composer.describe import Describer

@@ -234,3 +234,31 @@ Resume = Annotated[
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Go on though text or pictures are outside of what the model was made for.")
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="The server of an `openai:` model, as http://localhost:8000/v1.",
+        show_default=False,
+    ),
+]
+Dialect = Annotated[
+    str | None,
+    typer.Option(
+        "--dialect",
+        metavar="NAME",
+        help="The prompts that a served model is asked with.  (default: limner)",
+        show_default=False,
+    ),
+]
+ContextTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--context-tokens",
+        metavar="N",
+        callback=from_one,
+        help="How many tokens a served model takes.  (default: what its server says, else 8192)",
+        show_default=False,
+    ),
+]

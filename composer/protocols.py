@@ -62,7 +62,10 @@ class Model(Protocol):
         ...
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
-        """The natural-log probability of each answer as the beginning of the reply, in the order of answers."""
+        """The natural-log probability of each answer as the beginning of the reply, in the order of answers.
+
+        Where no probabilities are to be had, the answer that the model names has 0 and each other one -inf.
+        """
         ...
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -134,6 +135,10 @@ class _Recorded:
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         scores = self.model.score(messages, answers)
+        if any(math.isinf(score) for score in scores):
+            chosen = answers[max(range(len(scores)), key=scores.__getitem__)]
+            self._append(messages, {"answer": chosen, "log_probabilities": None, "note": "the server gave none"})
+            return scores
         rounded = {answer: round(score, 6) for answer, score in zip(answers, scores, strict=True)}
         self._append(messages, {"log_probabilities": rounded})
         return scores

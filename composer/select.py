@@ -136,7 +136,7 @@ def _prompt(title: str, context: Sequence[dict[str, object]], candidates: Candid
 
 
 def _softmax(scores: Sequence[float]) -> list[float]:
-    if not all(math.isfinite(score) for score in scores):
+    if any(math.isnan(score) or score == math.inf for score in scores) or max(scores) == -math.inf:
         raise ReplyInvalid("the model gave no probability to one of the answers")
     highest = max(scores)
     weights = [math.exp(score - highest) for score in scores]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EMBEDDED = "nano-vlm"
 EMBEDDED_DIALECT = "nano"  # the prompts that it was trained on, word for word
 LOCAL_PREFIX = "transformers:"
+SERVED_PREFIX = "openai:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,15 @@ def known_models() -> list[ModelInfo]:
             "any subject; a GPU is advisable",
         )
     )
+    infos.append(
+        ModelInfo(
+            "served",
+            f"{SERVED_PREFIX}NAME",
+            False,
+            "--base-url, the address of an OpenAI-compatible server",
+            "any subject; text and pictures are sent there",
+        )
+    )
     return infos
 
 
@@ -76,11 +86,13 @@ def load_model(name: str, options: ModelOptions) -> Model:
     """Load a model by the name that `--model` takes.
 
     Args:
-        name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache.
+        name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache, or "openai:"
+            and the name of a model of the server at `options.base_url`.
         options: how to run it.
 
     Raises:
         ModelUnknown: no such model is at hand, or it does not read pictures.
+        ServerFailed: or one of its kinds; a served model's server does not answer as it should.
     """
     if name == EMBEDDED:
         folder = embedded_folder()
@@ -89,6 +101,10 @@ def load_model(name: str, options: ModelOptions) -> Model:
         return _load(name, str(folder), options, EMBEDDED_DIALECT)
     if name.startswith(LOCAL_PREFIX):
         return _load(name, name.removeprefix(LOCAL_PREFIX), options)
+    if name.startswith(SERVED_PREFIX):
+        from .served import connect
+
+        return connect(name, options)
     raise ModelUnknown(f"no model is named {name!r}", "`limner models list` shows the names")
 
 
