@@ -69,6 +69,11 @@ class Model(Protocol):
         ...
 
 
+def gives_probabilities(model: Model) -> bool:
+    """Whether a model's scores are probabilities; one whose scores are not says so by `gives_probabilities = False`."""
+    return bool(getattr(model, "gives_probabilities", True))
+
+
 class ImageSearch(Protocol):
     """Pictures for words: `Library` is one."""
 

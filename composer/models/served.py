@@ -57,6 +57,11 @@ class ServedModel:
     _top_logprobs: int = TOP_LOGPROBS
     _newer_limit: bool = False  # the server wants max_completion_tokens in place of max_tokens
 
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether scores are probabilities, as far as is known: where not, they are an answer in words."""
+        return "logprobs" not in self._left_out
+
     def close(self) -> None:
         """End the connections to the server."""
         self.server.close()

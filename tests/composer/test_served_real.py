@@ -11,7 +11,7 @@ from limner.composer.article import Brief, Figure
 from limner.composer.models.load import EMBEDDED, load_model
 from limner.composer.models.options import ModelOptions
 from limner.composer.models.served import ServedModel
-from limner.composer.pipeline import compose
+from limner.composer.pipeline import NO_PROBABILITIES, compose
 from limner.composer.protocols import Message, Model, Sampling
 from limner.index.build import build
 from limner.index.encoder import load_encoder
@@ -75,4 +75,5 @@ def test_article_is_that_of_the_local_model(local: Model, served: Model, library
     scored = [call for call in calls if "log_probabilities" in call]
     assert len(scored) == len(two)
     assert all(call["log_probabilities"] is None and "gave none" in call["note"] for call in scored)
-    assert {figure.confidence for figure in two} == {1.0}
+    assert {(figure.confidence, figure.note) for figure in two} == {(1.0, NO_PROBABILITIES)}
+    assert {figure.note for figure in one} == {""}
