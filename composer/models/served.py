@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,9 +13,11 @@ from ..errors import ModelUnknown, ReplyInvalid, ServerFailed
 from ..prompts import dialects
 from ..protocols import Message, Sampling
 from .load import SERVED_PREFIX, ModelInfo
-from .served_answers import answer_in, answer_schema, begun, json_in, scores_of, without_thought
+from .served_answers import answer_in, answer_schema, begun, scores_of, without_thought
+from .served_failures import LISTED, is_context, said
 from .served_messages import PictureBounds, estimate_tokens, wire
-from .served_server import LISTED, CutShort, Server, is_context, reach, said
+from .served_replies import after_thought, choice_of, held_to, only_json, texts_of
+from .served_server import Server, reach
 
 if TYPE_CHECKING:
     from .options import ModelOptions
@@ -87,13 +88,13 @@ class ServedModel:
         if sampling.temperature > 0:
             request["top_p"] = sampling.top_p
         if schema is not None:
-            request |= _held_to(schema)
+            request |= held_to(schema)
         for seed in (sampling.seed, sampling.seed + 1):
             empty = True
             pieces = self._stream(messages, {**request, "seed": seed})
             if schema is not None:
-                pieces = iter([_only_json("".join(pieces))])
-            for piece in self.server.cleaned(_after_thought(pieces)):
+                pieces = iter([only_json("".join(pieces))])
+            for piece in self.server.cleaned(after_thought(pieces)):
                 empty = empty and not piece.strip()
                 yield piece
             if not empty:
@@ -142,7 +143,7 @@ class ServedModel:
 
     def _answer(self, messages: Sequence[Message], answers: Sequence[str], room: int) -> str:
         """What the model says when it is held to the answers as far as the server can."""
-        form = _held_to(answer_schema(answers))
+        form = held_to(answer_schema(answers))
         return self._complete(messages, {"max_tokens": room, "temperature": 0.0, **form}).message.content or ""
 
     def _complete(self, messages: Sequence[Message], request: dict[str, Any]) -> Any:
@@ -150,14 +151,14 @@ class ServedModel:
         create = self.server.client.chat.completions.create
         body = self._body(messages, request)
         with self.server.slots, self._translated(messages):
-            return self._adapted(body, lambda fitted: _choice(create(**fitted)))
+            return self._adapted(body, lambda fitted: choice_of(create(**fitted)))
 
     def _stream(self, messages: Sequence[Message], request: dict[str, Any]) -> Iterator[str]:
         """The pieces of a reply; before the first the request may be made again, after it not."""
         create = self.server.client.chat.completions.create
 
         def begin(fitted: dict[str, Any]) -> tuple[str, Iterator[str]]:
-            texts = _texts(create(**fitted, stream=True))
+            texts = texts_of(create(**fitted, stream=True))
             return next(texts, ""), texts
 
         body = self._body(messages, request)
@@ -311,89 +312,3 @@ def _positive(value: object) -> bool:
 
 def _certain(answer: str, answers: Sequence[str]) -> list[float]:
     return [0.0 if other == answer else -math.inf for other in answers]
-
-
-def _held_to(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "response_format": {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema, "strict": True}}
-    }
-
-
-def _choice(reply: Any) -> Any:
-    """The first choice of a reply.
-
-    Raises:
-        ValueError: it is no JSON.
-        ServerFailed: it is none of a chat.
-    """
-    if isinstance(reply, str):
-        raise ValueError("the reply is not JSON")
-    choices = getattr(reply, "choices", None)
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if getattr(choice, "message", None) is None:
-        raise ServerFailed(
-            "the server's reply is not one of a chat", "look at --base-url: does an OpenAI-compatible server run there?"
-        )
-    return choice
-
-
-def _texts(stream: Any) -> Iterator[str]:
-    """The pieces of text in a stream of events.
-
-    Raises:
-        CutShort: it ended before its end.
-        ValueError, ServerFailed: as `_choice`, for servers that do not stream.
-    """
-    kind = stream.response.headers.get("content-type", "")
-    finished = False
-    try:
-        if "html" in kind or "json" in kind:
-            yield _text_of_whole(json.loads(stream.response.read()))
-            return
-        for chunk in stream:
-            choices = getattr(chunk, "choices", None)
-            for choice in choices[:1] if isinstance(choices, list) else ():
-                if text := getattr(getattr(choice, "delta", None), "content", None):
-                    yield str(text)
-                finished = finished or getattr(choice, "finish_reason", None) is not None
-    finally:
-        stream.close()
-    if not finished:
-        raise CutShort("the stream ended without its last event")
-
-
-def _text_of_whole(value: Any) -> str:
-    """The text of a reply that came whole though a stream was asked for."""
-    try:
-        return str(value["choices"][0]["message"]["content"] or "")
-    except (TypeError, LookupError) as exc:
-        raise ServerFailed(
-            "the server's reply is not one of a chat", "look at --base-url: does an OpenAI-compatible server run there?"
-        ) from exc
-
-
-def _after_thought(pieces: Iterable[str]) -> Iterator[str]:
-    """The pieces of a reply without the thinking that some models put before it, between tags."""
-    begun_so_far = ""
-    waiting = True
-    for piece in pieces:
-        if not waiting:
-            yield piece
-            continue
-        begun_so_far += piece
-        start = begun_so_far.lstrip().lower()
-        waiting = "<think".startswith(start) or (start.startswith("<think") and "</think" not in start)
-        waiting = waiting or (start.startswith("<think") and not start.partition("</think")[2].partition(">")[1])
-        if not waiting:
-            yield without_thought(begun_so_far)
-    if waiting and (rest := without_thought(begun_so_far)):
-        yield rest
-
-
-def _only_json(reply: str) -> str:
-    """The JSON in a reply that may have words or a fence around it; the reply itself where there is none."""
-    text = without_thought(reply).strip()
-    if json_in(text) is None and (inside := re.search(r"[{\[].*[}\]]", text, re.DOTALL)):
-        text = inside[0]
-    value = json_in(text)
-    return text if value is None else json.dumps(value, ensure_ascii=False)

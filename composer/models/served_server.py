@@ -18,40 +18,23 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ..errors import ContextExceeded, ModelUnknown, ServerFailed, ServerRefused, ServerUnreachable
+from ..errors import ServerRefused
+from .served_failures import KEYS, CutShort, address_hint, in_words
 
 if TYPE_CHECKING:
-    import openai
     from openai import OpenAI
     from tenacity import RetryCallState
 
-    from ...index.errors import LimnerError
     from .options import ModelOptions
 
-KEYS = ("LIMNER_API_KEY", "OPENAI_API_KEY")  # the first that is set
 SHORTEST_SECRET = 8  # characters; shorter keys are words like "ollama", which servers ignore and articles may use
 HIDDEN = "[key]"
 CONNECT_S = 10.0
 FIRST_WAIT_S = 0.5
 LONGEST_BACKOFF_S = 8.0
 LONGEST_WAIT_S = 120.0  # a server that asks for more patience is given up
-REASON_CHARACTERS = 300
-LISTED = 8  # models that an error names
 
-_CONTEXT = re.compile(
-    r"context.{0,12}(?:length|size|window)|maximum model length|max_model_len|too many tokens|prompt is too long", re.I
-)
-_VISION = re.compile(
-    r"image|vision|multi-?modal|mmproj|content.{0,30}(?:must be a string|valid string|str type)|unknown variant", re.I
-)
-_NO_MODEL = re.compile(
-    r"model\b.{0,80}(?:not found|not exist|unknown|invalid)|(?:unknown|invalid) model|pinned to", re.I
-)
 T = TypeVar("T")
-
-
-class CutShort(Exception):
-    """A reply that ended before the server said that it was at its end."""
 
 
 @dataclass
@@ -83,7 +66,7 @@ class Server:
         listed = self.client.get("/models", cast_to=object)
         entries = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(entries, list):
-            raise ServerRefused(f"{self.base_url} gives no list of models", self._address_hint())
+            raise ServerRefused(f"{self.base_url} gives no list of models", address_hint(self.base_url))
         named = (entry for entry in entries if isinstance(entry, dict) and "id" in entry)
         return [{**entry, "id": self.clean(str(entry["id"]))} for entry in named]
 
@@ -111,7 +94,7 @@ class Server:
         try:
             yield
         except (OpenAIError, CutShort, ValueError) as exc:  # ValueError: what should be JSON is not
-            ours = self._in_words(exc, model, prompt_tokens, context_tokens)
+            ours = in_words(exc, self, model, prompt_tokens, context_tokens)
             ours = type(ours)(self.clean(ours.message), self.clean(ours.hint))
             # A traceback prints causes too, and a server may have repeated the key in its message.
             raise ours from (exc if self.clean(str(exc)) == str(exc) else None)
@@ -135,108 +118,6 @@ class Server:
             held = held[len(held) - keep :]
         if held:
             yield held
-
-    def reason(self, exc: Exception) -> str:
-        """What the server said of a failure, on one line."""
-        return " ".join(self.clean(said(exc)).split())[:REASON_CHARACTERS]
-
-    def _in_words(self, exc: Exception, model: str, prompt_tokens: int, context_tokens: int) -> LimnerError:
-        import openai
-
-        if isinstance(exc, CutShort | openai.APIConnectionError):
-            return self._unreachable(exc)
-        reason = self.reason(exc)
-        if isinstance(exc, openai.APIStatusError):
-            return self._refused(exc, reason, model, prompt_tokens, context_tokens)
-        if isinstance(exc, ValueError) or "<html" in reason.lower():
-            return ServerFailed(f"{self.base_url} answered with something that is not JSON", self._address_hint())
-        return ServerFailed(f"{self.base_url} failed: {reason}", "look at what the server itself reports")
-
-    def _unreachable(self, exc: Exception) -> ServerUnreachable:
-        import httpx2
-        import openai
-
-        cause = exc.__cause__
-        if isinstance(exc, openai.APITimeoutError) and not isinstance(cause, httpx2.ConnectTimeout):
-            return ServerUnreachable(
-                f"{self.base_url} was silent for {self.timeout_s:g} s",
-                "look whether it still works; for a model that is slow to begin set a larger timeout_s",
-            )
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
-            why = " ".join(str(cause).split()) or "no answer"
-            return ServerUnreachable(
-                f"cannot connect to {self.base_url} ({self.clean(why)})",
-                "start the server, or give its address with --base-url",
-            )
-        return ServerUnreachable(
-            f"{self.base_url} broke the reply off before its end",
-            "look at what the server itself reports, then run the command again; compose goes on with --resume",
-        )
-
-    def _refused(
-        self, exc: openai.APIStatusError, reason: str, model: str, prompt_tokens: int, context_tokens: int
-    ) -> LimnerError:
-        status = exc.status_code
-        if status in (401, 403):
-            return self._no_entry(status, reason)
-        if status == 404 or (status in (400, 422) and _NO_MODEL.search(reason)):
-            return self._not_found(reason, model)
-        if status == 429:
-            return ServerRefused(
-                f"{self.base_url} takes no more requests for now: {reason}",
-                "wait, or lower max_requests; a quota that is used up needs its owner",
-            )
-        if status in (400, 413, 422) and is_context(exc):
-            return ContextExceeded(
-                f"the prompt of about {prompt_tokens:,} tokens is too long for {model}, which was taken to have room "
-                f"for {context_tokens:,}: {reason}",
-                "give its true length with --context-tokens, and Limner cuts what does not fit; or serve it with more",
-            )
-        if status in (400, 415, 422, 500, 501) and _VISION.search(reason):
-            return ServerRefused(
-                f"{model} does not read pictures there: {reason}",
-                "serve a vision-language model, with its vision part (for llama.cpp that is --mmproj)",
-            )
-        if status == 413:
-            return ServerRefused(
-                f"{self.base_url} takes no request of this size: {reason}", "lower max_picture_bytes or -m"
-            )
-        if status >= 500:
-            return ServerFailed(
-                f"{self.base_url} failed ({status}): {reason}", "look at what the server itself reports"
-            )
-        return ServerRefused(f"{self.base_url} refuses the request ({status}): {reason}", "see what it says there")
-
-    def _no_entry(self, status: int, reason: str) -> ServerRefused:
-        if self.key_from is None:
-            return ServerRefused(
-                f"{self.base_url} wants a key ({status}), and none is set", f"set {KEYS[1]} in the environment"
-            )
-        return ServerRefused(
-            f"{self.base_url} refuses the key in {self.key_from} ({status}): {reason}", "set the one for this server"
-        )
-
-    def _not_found(self, reason: str, model: str) -> LimnerError:
-        from openai import OpenAIError
-
-        if "model" not in reason.lower() and "pinned" not in reason:
-            return ServerRefused(f"{self.base_url} has no chat completions (404)", self._address_hint())
-        try:
-            names = [entry["id"] for entry in self.models()]
-        except (OpenAIError, ServerFailed, ValueError):
-            names = []
-        more = ", …" if len(names) > LISTED else ""
-        return ModelUnknown(
-            f"{self.base_url} has no model {model!r}",
-            f"it has {', '.join(names[:LISTED])}{more}"
-            if names
-            else "`limner models list --base-url` shows what it has",
-        )
-
-    def _address_hint(self) -> str:
-        if urlsplit(self.base_url).path.strip("/"):
-            return "look at --base-url: it is the address below which /chat/completions lies"
-        return f"most servers answer below /v1: try --base-url {self.base_url}/v1"
 
 
 def reach(options: ModelOptions) -> Server:
@@ -262,27 +143,6 @@ def reach(options: ModelOptions) -> Server:
     )
     slots = threading.BoundedSemaphore(options.max_requests)
     return Server(base_url, options.timeout_s, options.retries, variable, client, slots, key)
-
-
-def said(exc: Exception) -> str:
-    """The server's own words in a failure."""
-    body = getattr(exc, "body", None)
-    if isinstance(body, dict):
-        for name in ("message", "detail", "error"):
-            value = body.get(name)
-            if isinstance(value, dict):
-                value = value.get("message")
-            if value:
-                return str(value)
-        return str(body)
-    if isinstance(body, str) and body.strip():
-        return "a web page" if body.lstrip().lower().startswith(("<!doctype", "<html")) else body
-    return str(exc)
-
-
-def is_context(exc: Exception) -> bool:
-    """Whether a request was refused for its length."""
-    return getattr(exc, "code", None) == "context_length_exceeded" or bool(_CONTEXT.search(said(exc)))
 
 
 def _address(base_url: str | None) -> str:

@@ -326,6 +326,7 @@ def web_page(exchange: Exchange) -> None:
         (status(500, "out of memory"), ServerFailed, "out of memory", "server itself"),
         (status(413, "too large"), ServerRefused, "size", "max_picture_bytes"),
         (status(400, "image_url is only supported by vision models"), ServerRefused, "not read pictures", "mmproj"),
+        (status(400, "At most 1 image(s) may be provided in one request."), ServerRefused, "fewer pictures", "-m"),
         (status(500, "image input is not supported - hint: provide the mmproj"), ServerRefused, "pictures", "mmproj"),
         (
             status(400, "This model's maximum context length is 2048 tokens, you gave 9000"),
