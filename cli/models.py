@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
-from .wiring import wiring_of
+from .wiring import model_options, wiring_of
 
 if TYPE_CHECKING:
     from ..composer.models.load import ModelInfo
@@ -33,10 +33,14 @@ def models(ctx: typer.Context) -> None:
 
 
 @app.command("list")
-def list_models(ctx: typer.Context, as_json: options.Json = False) -> None:
-    """Show the three tiers of models, what is present and what each needs."""
+def list_models(ctx: typer.Context, base_url: options.BaseUrl = None, as_json: options.Json = False) -> None:
+    """Show the three tiers of models, what is present and what each needs; with --base-url what a server offers."""
+    from .settings import load_settings
+
     wiring = wiring_of(ctx)
     models, encoders = wiring.known_models(), wiring.encoders_at_hand()
+    if base_url is not None:
+        models += wiring.served_models(model_options(load_settings({"base_url": base_url})))
     if as_json:
         shown = ("tier", "name", "present", "needs", "note", "size_bytes", "reads_pictures")
         terminal.print_json(

@@ -277,3 +277,12 @@ Resume = Annotated[
 Anyway = Annotated[
     bool, typer.Option("--anyway", help="Go on though text or pictures are outside of what the model was made for.")
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        metavar="URL",
+        help="The server of an `openai:` model, as http://localhost:8000/v1.",
+        show_default=False,
+    ),
+]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import from_one
+from .options import BaseUrl, from_one
 
 RunningOptions = dict[str, Any] | None  # by the names of the settings; None for what was not given
 
@@ -44,6 +44,15 @@ _OPTIONS: dict[str, Any] = {
         "--max-picture-side",
         "PX",
         "Pictures are brought to this before the model sees them.  (default: 1024)",
+        int,
+        callback=from_one,
+    ),
+    "base_url": BaseUrl,
+    "dialect": _option("--dialect", "NAME", "The prompts that a served model is asked with.  (default: limner)"),
+    "context_tokens": _option(
+        "--context-tokens",
+        "N",
+        "How many tokens a served model takes.  (default: what its server says, else 8192)",
         int,
         callback=from_one,
     ),

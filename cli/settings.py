@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     format: Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = tuple(Format)
     embed: bool = False
     seed: Annotated[int, Field(ge=0)] = 0
+    base_url: str | None = None  # of the server of a served model
+    dialect: str | None = None  # None: the prompts for models of this kind
+    context_tokens: Annotated[int, Field(ge=512)] | None = None  # of a served model; None: what its server says
+    picture_tokens: Annotated[int, Field(ge=1)] = 1024
+    max_picture_bytes: Annotated[int, Field(ge=4096)] = 1_000_000
+    timeout_s: Annotated[float, Field(gt=0)] = 120.0
+    retries: Annotated[int, Field(ge=0, le=20)] = 4
+    max_requests: Annotated[int, Field(ge=1)] = 4
 
     @classmethod
     def settings_customise_sources(

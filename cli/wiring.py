@@ -86,6 +86,12 @@ def _known_models() -> list[ModelInfo]:
     return known_models()
 
 
+def _served_models(options: ModelOptions) -> list[ModelInfo]:
+    from ..composer.models.served import offered
+
+    return offered(options)
+
+
 def _check_instruction(model: str, text: str) -> str | None:
     from ..composer.models.world import check_instruction
 
@@ -127,6 +133,7 @@ class Wiring:
     model: Callable[[str, ModelOptions], Model] = _model  # name
     check_models: Callable[[Sequence[tuple[str, ModelOptions]]], None] = _check_models
     known_models: Callable[[], list[ModelInfo]] = _known_models
+    served_models: Callable[[ModelOptions], list[ModelInfo]] = _served_models
     check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text
     check_draft: Callable[[str, str], str | None] = _check_draft  # model's name, text
     check_library: Callable[[str, Library], str | None] = _check_library  # model's name
@@ -147,6 +154,14 @@ def model_options(settings: Settings) -> ModelOptions:
         quantize=settings.quantize,
         attention=settings.attention,
         max_picture_side_px=settings.max_picture_side,
+        base_url=settings.base_url,
+        dialect=settings.dialect,
+        context_tokens=settings.context_tokens,
+        picture_tokens=settings.picture_tokens,
+        max_picture_bytes=settings.max_picture_bytes,
+        timeout_s=settings.timeout_s,
+        retries=settings.retries,
+        max_requests=settings.max_requests,
     )
 
 

@@ -11,6 +11,10 @@ LimnerError               message names the thing, hint names the fix (index/err
   PullFailed              a download that was refused or cut
   ArticleInvalid          an article.json that is not one, or an article without its pictures
   RunMismatch             a run folder that belongs to another brief, draft or model
+  ServerFailed            a served model's server that does not answer as it should
+    ServerUnreachable     nobody answers at its address, or not in time
+    ServerRefused         it wants another key, or not what it was asked for
+    ContextExceeded       a prompt that is longer than the server takes
 """
 
 from __future__ import annotations
@@ -56,3 +60,19 @@ class ArticleInvalid(LimnerError):
 
 class RunMismatch(LimnerError):
     """A run folder that belongs to another brief, draft or model."""
+
+
+class ServerFailed(LimnerError):
+    """A served model's server did not answer as it should."""
+
+
+class ServerUnreachable(ServerFailed):
+    """Nobody answers at a server's address, not in time, or not to the end."""
+
+
+class ServerRefused(ServerFailed):
+    """A server wants another key, or does not take what it was asked for."""
+
+
+class ContextExceeded(ServerFailed):
+    """A prompt that is longer than a server takes."""

@@ -13,7 +13,7 @@ from .article import Article, Block, Brief, CandidateRecord, Choice, Draft, Figu
 from .article_json import to_json
 from .errors import BriefInvalid
 from .markdown import is_web_address, one_line
-from .protocols import ImageSearch, Model, Pinned
+from .protocols import ImageSearch, Model, Pinned, gives_probabilities
 from .publish import Published, publish_images
 from .render import render
 from .retrieve import retrieve
@@ -23,6 +23,8 @@ from .spot import Spots, find_spots
 from .words import NAME, choose_first
 from .words import find_spots as find_spots_by_words
 from .write import write
+
+NO_PROBABILITIES = "the model named its answer; there are no probabilities"
 
 
 class Progress(Protocol):
@@ -181,7 +183,7 @@ def _choose_all(
             if selector is None:
                 return Selection(choose_first(candidates))
             recorded = run.recorded(selector, f"select {number}")  # noqa: B023
-            return select(
+            made = select(
                 draft,
                 placed,
                 candidates,
@@ -189,6 +191,9 @@ def _choose_all(
                 permutations=brief.permutations,
                 fallback=brief.fallback,
             )
+            if made.choice.probabilities and not gives_probabilities(selector):
+                return replace(made, choice=replace(made.choice, note=NO_PROBABILITIES))
+            return made
 
         selection = run.step(f"choice-{number:03d}", Selection, decide)
         choice = selection.choice

@@ -54,6 +54,11 @@ def _apart(text: str) -> str:
     return _LABEL.sub(lambda found: f"{found[0]}\u200b", text)
 
 
+def dialects() -> list[str]:
+    """The kinds of models that prompts are written for."""
+    return sorted(folder.name for folder in resources.files("limner.templates").joinpath("prompts").iterdir())
+
+
 class _Mark(str):
     """A picture's place in the rendered text; a type of its own so that `finalize` leaves it alone."""
 

@@ -66,7 +66,8 @@ class Model(Protocol):
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         """The natural-log probability of each answer as the beginning of the reply, in the order of answers.
 
-        Minus infinity where none is known: a server names only the likeliest tokens.
+        Minus infinity where none is known: a server names only the likeliest tokens. Where no probabilities are to be
+        had, the answer that the model names has 0 and each other one minus infinity.
         """
         ...
 
@@ -76,6 +77,11 @@ class Pinned(Protocol):
     """A model that knows the commit of its weights; empty where they have none."""
 
     revision: str
+
+
+def gives_probabilities(model: Model) -> bool:
+    """Whether a model's scores are probabilities; one whose scores are not says so by `gives_probabilities = False`."""
+    return bool(getattr(model, "gives_probabilities", True))
 
 
 class ImageSearch(Protocol):

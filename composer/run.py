@@ -26,6 +26,7 @@ from .protocols import Message, Model, Picture, Sampling
 
 VERSION = 1
 T = TypeVar("T")
+GIVES_NONE = "the model gave no probabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,9 @@ class _Recorded:
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         scores = self.model.score(messages, answers)
+        if max(scores) == 0 and min(scores) == -math.inf:
+            self._append(messages, {"answer": answers[scores.index(0)], "log_probabilities": None, "note": GIVES_NONE})
+            return scores
         rounded = {
             answer: round(score, 6) if math.isfinite(score) else None  # JSON has no infinity
             for answer, score in zip(answers, scores, strict=True)

@@ -28,6 +28,7 @@ EMBEDDED_DIALECT = "nano"  # the prompts that it was trained on, word for word
 LOCAL_PREFIX = "transformers:"
 # What transformers, tokenizers, safetensors and torch raise on files that do not fit or are broken.
 _UNLOADABLE = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, UnpicklingError)
+SERVED_PREFIX = "openai:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,15 @@ def known_models() -> list[ModelInfo]:
             "any subject; a GPU is advisable; `limner models pull NAME` fetches one",
         )
     )
+    infos.append(
+        ModelInfo(
+            "served",
+            f"{SERVED_PREFIX}NAME",
+            False,
+            "--base-url, the address of an OpenAI-compatible server",
+            "any subject; text and pictures are sent there",
+        )
+    )
     return infos
 
 
@@ -90,7 +100,8 @@ def load_model(name: str, options: ModelOptions) -> Model:
 
     Args:
         name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache, with
-            @REVISION where another commit than the pinned one is meant.
+            @REVISION where another commit than the pinned one is meant, or "openai:" and the name of a model of the
+            server at `options.base_url`.
         options: how to run it.
 
     Raises:
@@ -99,7 +110,12 @@ def load_model(name: str, options: ModelOptions) -> Model:
         ModelUnfit: it reads no pictures, or does not write, or cannot be run as the options say.
         ModelTooLarge: it does not fit into the memory that is free.
         DeviceMissing: this machine has no such device.
+        ServerFailed: or one of its kinds; a served model's server does not answer as it should.
     """
+    if name.startswith(SERVED_PREFIX):
+        from .served import connect
+
+        return connect(name, options)
     plan = _plan(name, options)
     check_memory(plan.checkpoint, plan.dtype, options.quantize, plan.devices)
     from .local import LocalModel
