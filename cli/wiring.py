@@ -74,6 +74,13 @@ def _model(name: str, options: ModelOptions) -> Model:
     return load_model(name, options)
 
 
+def _dialect(name: str) -> str:
+    """The prompts that a model reads, told by its name alone."""
+    from ..composer.models.load import EMBEDDED, EMBEDDED_DIALECT
+
+    return EMBEDDED_DIALECT if name == EMBEDDED else "limner"
+
+
 def _known_models() -> list[ModelInfo]:
     from ..composer.models.load import known_models
 
@@ -119,6 +126,7 @@ class Wiring:
     library: Callable[[Path, str], Library] = _library  # folder, device
     engine: Callable[[Settings], Engine] = _engine
     model: Callable[[str, ModelOptions], Model] = _model  # name
+    dialect: Callable[[str], str] = _dialect  # model's name
     known_models: Callable[[], list[ModelInfo]] = _known_models
     check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text
     check_draft: Callable[[str, str], str | None] = _check_draft  # model's name, text

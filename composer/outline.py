@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -15,9 +16,11 @@ from .errors import BriefInvalid
 from .markdown import one_line, plain_text, repeats_title
 
 MAX_SECTIONS = 200
+_MOST_NODES = 10_000
 MAX_LEVEL = 5  # below the title there are five levels of headings in Markdown
 
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+\S")
+_SCALARS = (str, int, float, date)  # YAML makes a date of 2026-11-25
 _HINT = 'write one section a line, as in "- The harbour", and indent what is inside another'
 
 
@@ -82,7 +85,7 @@ def outline_of(tree: Any) -> tuple[str, tuple[Section, ...]]:
     if isinstance(tree, dict) and {str(key).lower() for key in tree} == {"title", "sections"}:
         values = {str(key).lower(): value for key, value in tree.items()}
         title, tree = one_line(str(values["title"])), values["sections"]
-    return title, _checked(_sections(tree, 1))
+    return title, _checked(_sections(tree, 1, iter(range(_MOST_NODES))))
 
 
 def plain_inline(text: str) -> str:
@@ -115,29 +118,31 @@ def missing_sections(draft: Draft, sections: Iterable[Section]) -> list[str]:
     return missing
 
 
-def _sections(tree: Any, level: int) -> Iterator[Section]:
+def _sections(tree: Any, level: int, budget: Iterator[int]) -> Iterator[Section]:
+    if level > MAX_LEVEL or next(budget, None) is None:  # aliases in YAML can make a tree endless
+        raise BriefInvalid(f"the outline is nested more than {MAX_LEVEL} deep, or too large", "give a shorter one")
     if isinstance(tree, dict):
         for key, below in tree.items():
-            yield from _entry(key, below, level)
+            yield from _entry(key, below, level, budget)
     elif isinstance(tree, list | tuple):
         for item in tree:
             if isinstance(item, dict):
-                yield from _sections(item, level)
+                yield from _sections(item, level, budget)
             elif isinstance(item, list | tuple):
-                yield from _sections(item, level + 1)
+                yield from _sections(item, level + 1, budget)
             else:
-                yield from _entry(item, None, level)
+                yield from _entry(item, None, level, budget)
     else:
         raise BriefInvalid(f"the outline holds {tree!r} where sections should be", "give a list of headings")
 
 
-def _entry(heading: Any, below: Any, level: int) -> Iterator[Section]:
-    if not isinstance(heading, str | int | float) or isinstance(heading, bool):
+def _entry(heading: Any, below: Any, level: int, budget: Iterator[int]) -> Iterator[Section]:
+    if not isinstance(heading, _SCALARS) or isinstance(heading, bool):
         raise BriefInvalid(f"the outline holds {heading!r}, which is no heading", "put it in quotation marks")
-    plain = isinstance(below, str | int | float)
+    plain = isinstance(below, _SCALARS)
     yield Section(one_line(str(heading)), level, one_line(str(below)) if plain else "")
     if below is not None and not plain:
-        yield from _sections(below, level + 1)
+        yield from _sections(below, level + 1, budget)
 
 
 def _checked(sections: Iterable[Section]) -> tuple[Section, ...]:
@@ -159,7 +164,7 @@ def _checked(sections: Iterable[Section]) -> tuple[Section, ...]:
 
 def _folded(text: str) -> str:
     """A heading without what writers change: case, punctuation, a number in front."""
-    words = re.sub(r"^[\W_]*\d{1,3}[.)：:、]\s*", "", unicodedata.normalize("NFKC", text))
+    words = re.sub(r"^[\W_]*(?:\d{1,3}|[一二三四五六七八九十]{1,3})[.):、]\s*", "", unicodedata.normalize("NFKC", text))
     return " ".join(
         "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in words).casefold().split()
     )

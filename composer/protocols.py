@@ -66,6 +66,11 @@ class Model(Protocol):
         ...
 
 
+def reads_pictures(model: Model) -> bool:
+    """Whether a model takes pictures in its messages; one that does not says so by `reads_pictures = False`."""
+    return bool(getattr(model, "reads_pictures", True))
+
+
 class ImageSearch(Protocol):
     """Pictures for words: `Library` is one."""
 

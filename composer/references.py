@@ -75,6 +75,16 @@ def unused(references: Sequence[Hit], used: Collection[Hit]) -> list[Hit]:
     return [hit for hit in references if hit.image.hash not in hashes and hit.image.path.is_file()]
 
 
+class NoLibrary:
+    """The image search of an article that takes its pictures from the references alone."""
+
+    def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
+        return []
+
+    def duplicates(self, image_id: int) -> Collection[int]:
+        return ()
+
+
 def words_of(image: ImageRecord) -> str:
     """What is said of a picture, for a prompt: one line, its file's name where nothing is said."""
     words = one_line(image.caption or image.alt or image.title or ", ".join(image.keywords)) or image.path.stem
