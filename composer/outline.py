@@ -133,12 +133,12 @@ def _sections(tree: Any, level: int, budget: Iterator[int]) -> Iterator[Section]
             else:
                 yield from _entry(item, None, level, budget)
     else:
-        raise BriefInvalid(f"the outline holds {tree!r} where sections should be", "give a list of headings")
+        raise BriefInvalid(f"the outline holds {str(tree)[:80]!r} where sections should be", "give a list of headings")
 
 
 def _entry(heading: Any, below: Any, level: int, budget: Iterator[int]) -> Iterator[Section]:
     if not isinstance(heading, _SCALARS) or isinstance(heading, bool):
-        raise BriefInvalid(f"the outline holds {heading!r}, which is no heading", "put it in quotation marks")
+        raise BriefInvalid(f"the outline holds {str(heading)[:80]!r}, which is no heading", "put it in quotation marks")
     plain = isinstance(below, _SCALARS)
     yield Section(one_line(str(heading)), level, one_line(str(below)) if plain else "")
     if below is not None and not plain:
@@ -165,6 +165,5 @@ def _checked(sections: Iterable[Section]) -> tuple[Section, ...]:
 def _folded(text: str) -> str:
     """A heading without what writers change: case, punctuation, a number in front."""
     words = re.sub(r"^[\W_]*(?:\d{1,3}|[一二三四五六七八九十]{1,3})[.):、]\s*", "", unicodedata.normalize("NFKC", text))
-    return " ".join(
-        "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in words).casefold().split()
-    )
+    shown = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in words)
+    return " ".join(shown.casefold().split()) or text.strip()
