@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import brief as briefs
 from . import options, terminal
 from .running import RunningOptions, with_running
 from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
 
 if TYPE_CHECKING:
-    from ..composer.article import Article, Brief, Draft
+    from ..composer.article import Article
+    from ..composer.brief import BriefFields
     from .settings import Settings
 
 _EMPTY_SPOTS = {
@@ -24,18 +27,25 @@ _EMPTY_SPOTS = {
 }
 
 
+_SUBJECTS = ("instruction", "title", "keywords", "outline", "material", "draft")
+NO_ENCODER = "none"  # as article.json names it where no library was searched
+
+
 @with_running
 def compose(
     ctx: typer.Context,
     instruction: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="INSTRUCTION",
+            metavar="[INSTRUCTION]",
             help="What to write: a title, some keywords, an outline. @FILE reads a file, - standard input.",
             show_default=False,
         ),
-    ],
-    out: options.Out,
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where the article and its run are written.", show_default=False),
+    ] = None,
     library: options.Library = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
@@ -49,28 +59,73 @@ def compose(
     formats: options.Formats = None,
     title: options.Title = None,
     seed: options.Seed = None,
+    file: briefs.File = None,
+    keywords: briefs.Keywords = None,
+    outline: briefs.Outline = None,
+    material: briefs.Material = None,
+    reference: briefs.Reference = None,
+    references_only: briefs.ReferencesOnly = False,
+    language: briefs.Language = None,
+    length: briefs.Length = None,
+    tone: briefs.Tone = None,
+    audience: briefs.Audience = None,
+    system: briefs.System = None,
+    temperature: briefs.Temperature = None,
+    top_p: briefs.TopP = None,
+    max_new_tokens: briefs.MaxNewTokens = None,
     resume: options.Resume = False,
     embed: options.Embed = None,
     anyway: options.Anyway = False,
+    dry_run: briefs.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
-    """Write an article for INSTRUCTION and illustrate it from the library."""
-    text = _instruction(instruction)
+    """Write an article for INSTRUCTION, or for a brief, and illustrate it from the library."""
     settings = _settings(
         library, images, candidates, permutations, fallback, model, writer, selector, formats, seed, embed, running
     )
-    brief = _brief(text, _one_title(title), settings, where)
-    _run(ctx, settings, brief, out, resume=resume, anyway=anyway, as_json=as_json)
+    fields = _fields(
+        settings,
+        file,
+        {
+            "instruction": None if instruction is None else _instruction(instruction),
+            "title": _one_title(title),
+            "keywords": keywords,
+            "outline": outline,
+            "material": material,
+            "reference": reference,
+            "references_only": references_only,
+            "language": language,
+            "length": length,
+            "tone": tone,
+            "audience": audience,
+            "images": images,
+            "candidates": candidates,
+            "permutations": permutations,
+            "fallback": fallback and str(fallback),
+            "where": where,
+            "system": None if system is None else _text(system, "--system"),
+            "temperature": temperature,
+            "top_p": top_p,
+            "max_new_tokens": max_new_tokens,
+            "seed": seed,
+        },
+    )
+    if not file and all(fields.said().get(key) is None for key in _SUBJECTS):
+        raise typer.BadParameter("is missing; say what the article is about", param_hint="INSTRUCTION")
+    if dry_run:
+        _dry_run(ctx, settings, fields, as_json=as_json)
+    else:
+        _run(ctx, settings, fields, _folder(out), resume=resume, anyway=anyway, as_json=as_json)
 
 
 @with_running
 def illustrate(
     ctx: typer.Context,
-    draft: Annotated[
-        Path,
-        typer.Argument(metavar="DRAFT.md", help="Your own text in Markdown; it is not changed.", show_default=False),
-    ],
     out: options.Out,
+    draft: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DRAFT.md]", help="Your own text in Markdown; it is not changed.", show_default=False),
+    ] = None,
     library: options.Library = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
@@ -84,21 +139,77 @@ def illustrate(
     formats: options.Formats = None,
     title: options.Title = None,
     seed: options.Seed = None,
+    file: briefs.File = None,
+    reference: briefs.Reference = None,
+    references_only: briefs.ReferencesOnly = False,
+    language: briefs.Language = None,
     resume: options.Resume = False,
     embed: options.Embed = None,
     anyway: options.Anyway = False,
     as_json: options.Json = False,
 ) -> None:
     """Illustrate a finished DRAFT from the library: its text stays byte for byte, only figures are added."""
-    from ..composer.markdown import read_draft
-
     settings = _settings(
         library, images, candidates, permutations, fallback, model, writer, selector, formats, seed, embed, running
     )
-    title = _one_title(title)
-    text = read_draft(draft, title=title)
-    brief = _brief("", title, settings, where)
-    _run(ctx, settings, brief, out, draft=text, draft_path=draft, resume=resume, anyway=anyway, as_json=as_json)
+    fields = _fields(
+        settings,
+        file,
+        {
+            "draft": draft,
+            "title": _one_title(title),
+            "reference": reference,
+            "references_only": references_only,
+            "language": language,
+            "images": images,
+            "candidates": candidates,
+            "permutations": permutations,
+            "fallback": fallback and str(fallback),
+            "where": where,
+            "seed": seed,
+        },
+    )
+    if fields.draft is None:
+        raise typer.BadParameter("is missing; give the path of a Markdown file", param_hint="DRAFT.md")
+    _run(ctx, settings, fields, out, draft_path=draft, resume=resume, anyway=anyway, as_json=as_json)
+
+
+def _fields(settings: Settings, file: Path | None, flags: Mapping[str, Any]) -> BriefFields:
+    """The brief: flags, else the file, else the settings."""
+    return briefs.fields_of(
+        file,
+        flags,
+        images=settings.images or "auto",
+        candidates=settings.candidates,
+        permutations=settings.permutations,
+        fallback=str(settings.fallback),
+        seed=settings.seed,
+    )
+
+
+def _folder(out: Path | None) -> Path:
+    if out is None:
+        raise typer.BadParameter("is missing; name the folder that receives the article", param_hint="--out")
+    return out
+
+
+def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_json: bool) -> None:
+    from ..composer.brief import to_brief
+    from ..composer.dry_run import Unloaded, first_prompt
+    from ..composer.markdown import read_draft
+    from ..composer.words import NAME as BY_WORDS
+
+    brief = to_brief(fields)
+    draft = None if fields.draft is None else read_draft(fields.draft, title=fields.title)
+    name = writer_name(settings)
+    model = Unloaded(name, settings.dialect or wiring_of(ctx).dialect(name))
+    # Words alone choose the places in a draft, and ask nobody.
+    messages, notices = ([], []) if draft and name == BY_WORDS else first_prompt(brief, draft, model)
+    for notice in notices:
+        terminal.note(notice)
+    if brief.material:
+        terminal.note("the material stands whole below; what does not fit the model's context is cut from its middle")
+    briefs.show(fields, messages, model=name, as_json=as_json)
 
 
 def _settings(
@@ -135,48 +246,42 @@ def _settings(
     )
 
 
-def _brief(instruction: str, title: str | None, settings: Settings, where: str | None) -> Brief:
-    from ..composer.article import Brief
-
-    return Brief(
-        instruction,
-        title,
-        settings.images,
-        settings.candidates,
-        settings.seed,
-        where,
-        permutations=settings.permutations,
-        fallback="top1" if settings.fallback is options.Fallback.TOP1 else "skip",
-    )
-
-
 def _run(
     ctx: typer.Context,
     settings: Settings,
-    brief: Brief,
+    fields: BriefFields,
     out: Path,
     *,
-    draft: Draft | None = None,
     draft_path: Path | None = None,
     resume: bool,
     anyway: bool,
     as_json: bool,
 ) -> None:
+    from ..composer.brief import to_brief
+    from ..composer.markdown import read_draft
+    from ..composer.references import NoLibrary
+    from ..composer.write import subject
     from .progress import Steps
 
     wiring: Wiring = wiring_of(ctx)
-    opened = wiring.library(library_folder(settings.library), own_device(settings))
-    searched = opened if brief.where is None else opened.where(brief.where)
+    draft = None if fields.draft is None else read_draft(fields.draft, title=fields.title)
+    brief = to_brief(fields)
+    opened = None
+    searched = NoLibrary()
+    if not brief.references_only:
+        opened = wiring.library(library_folder(settings.library), own_device(settings))
+        searched = opened if brief.where is None else opened.where(brief.where)
     with Steps() as steps:
         # These questions come before the model is loaded: they are quick, and a model may not be.
         if draft is None:
-            outside = wiring.check_instruction(writer_name(settings), brief.instruction)
+            outside = wiring.check_instruction(writer_name(settings), subject(brief))
         else:
             outside = wiring.check_draft(writer_name(settings), draft.markdown)
         within_world(outside, anyway=anyway, warn=steps.notice)
-        within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=steps.notice)
-        if opened.caution:
-            steps.notice(opened.caution)
+        if opened is not None:
+            within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=steps.notice)
+            if opened.caution:
+                steps.notice(opened.caution)
         from ..composer.pipeline import compose as make
 
         writer, selector = load_models(wiring, settings, told=lambda name: steps.step("load", name))
@@ -185,10 +290,10 @@ def _run(
             writer=writer,
             selector=selector,
             library=searched,
-            encoder=opened.manifest.encoder,
+            encoder=opened.manifest.encoder if opened else NO_ENCODER,
             out=out,
             draft=draft,
-            draft_path=draft_path,
+            draft_path=draft_path or fields.draft,
             formats=[str(form) for form in settings.format],
             embed=settings.embed,
             resume=resume,
@@ -243,20 +348,29 @@ def _tree(article: Article, paths: dict[str, Path]) -> dict[str, Any]:
 
 def _instruction(argument: str) -> str:
     """The instruction itself, or what the file or standard input holds that the argument names."""
-    try:
-        if argument == "-":
-            text = sys.stdin.buffer.read().decode("utf-8-sig")
-        elif argument.startswith("@"):
-            text = Path(argument[1:]).read_bytes().decode("utf-8-sig")
-        else:
-            text = argument
-    except OSError as exc:
-        raise typer.BadParameter(f"cannot read {argument[1:]!r}: {exc.strerror}", param_hint="INSTRUCTION") from exc
-    except UnicodeDecodeError as exc:
-        raise typer.BadParameter(f"{argument} is not UTF-8 text", param_hint="INSTRUCTION") from exc
+    text = sys.stdin.buffer.read() if argument == "-" else _text(argument, "INSTRUCTION")
+    if isinstance(text, bytes):
+        text = _decoded(text, argument, "INSTRUCTION")
     if not text.strip():
         raise typer.BadParameter("is empty; say in a few words what the article is about", param_hint="INSTRUCTION")
     return text.strip()
+
+
+def _text(argument: str, name: str) -> str:
+    """The argument itself, or what the file holds that it names after an @."""
+    if not argument.startswith("@"):
+        return argument
+    try:
+        return _decoded(Path(argument[1:]).read_bytes(), argument, name)
+    except OSError as exc:
+        raise typer.BadParameter(f"cannot read {argument[1:]!r}: {exc.strerror}", param_hint=name) from exc
+
+
+def _decoded(data: bytes, argument: str, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise typer.BadParameter(f"{argument} is not UTF-8 text", param_hint=name) from exc
 
 
 def _one_title(title: str | None) -> str | None:

@@ -74,6 +74,13 @@ def _model(name: str, options: ModelOptions) -> Model:
     return load_model(name, options)
 
 
+def _dialect(name: str) -> str:
+    """The prompts that a model reads, told by its name alone."""
+    from ..composer.models.load import EMBEDDED, EMBEDDED_DIALECT
+
+    return EMBEDDED_DIALECT if name == EMBEDDED else "limner"
+
+
 def _check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:
     from ..composer.models.load import check_models
 
@@ -132,6 +139,7 @@ class Wiring:
     engine: Callable[[Settings], Engine] = _engine
     model: Callable[[str, ModelOptions], Model] = _model  # name
     check_models: Callable[[Sequence[tuple[str, ModelOptions]]], None] = _check_models
+    dialect: Callable[[str], str] = _dialect  # model's name
     known_models: Callable[[], list[ModelInfo]] = _known_models
     served_models: Callable[[ModelOptions], list[ModelInfo]] = _served_models
     check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from .article import Article, Block, BlockKind, Brief, CandidateRecord, Figure, Outcome
+from .article import (
+    Article,
+    Block,
+    BlockKind,
+    Brief,
+    CandidateRecord,
+    Fallback,
+    Figure,
+    Length,
+    Material,
+    Outcome,
+    Reference,
+    Section,
+)
 from .errors import ArticleInvalid
 from .markdown import is_web_address
 from .publish import IMAGE_PATH
 
-VERSION = 1
+VERSION = 2  # 1 had briefs of the keys below alone, and is still written where they say all
+_FIRST_KEYS = ("instruction", "title", "images", "candidates", "seed")
 
 _PLACED = ("image", "source", "caption", "alt", "credit", "width", "height")
 _RECORD = ("outcome", "confidence", "candidates", "note")
@@ -27,10 +41,11 @@ def to_json(article: Article) -> str:
     Raises:
         ArticleInvalid: a number that is not finite.
     """
+    brief = brief_tree(article.brief)
     tree = {
-        "version": VERSION,
+        "version": VERSION if brief.keys() - {*_FIRST_KEYS, "where"} else 1,
         "title": article.title,
-        "brief": _brief_tree(article.brief),
+        "brief": brief,
         "models": dict(sorted(article.models.items())),
         **({"revisions": dict(sorted(article.revisions.items()))} if article.revisions else {}),
         "lead": article.lead,
@@ -52,9 +67,9 @@ def from_json(text: str) -> Article:
     """
     try:
         version = _Version.model_validate_json(text).version
-        if version != VERSION:
+        if not 1 <= version <= VERSION:
             raise ArticleInvalid(
-                f"article.json has version {version}, this Limner reads version {VERSION}",
+                f"article.json has version {version}, this Limner reads versions 1 to {VERSION}",
                 "use the Limner that wrote it",
             )
         return _Article.model_validate_json(text).article()
@@ -65,11 +80,12 @@ def from_json(text: str) -> Article:
         ) from exc
 
 
-def _brief_tree(brief: Brief) -> dict[str, Any]:
-    """The brief without what later versions added, where that has its default: such a file is as it was before."""
-    tree = asdict(brief)
-    added = {"where": None, "permutations": 1, "fallback": "skip"}
-    return {key: value for key, value in tree.items() if key not in added or value != added[key]}
+def brief_tree(brief: Brief) -> dict[str, Any]:
+    """A brief as JSON has it; keys that came later stand only where they say something."""
+    tree = json.loads(json.dumps(asdict(brief)))
+    later = [field for field in fields(brief) if field.name not in _FIRST_KEYS]
+    silent = {field.name for field in later if getattr(brief, field.name) == field.default}
+    return {key: value for key, value in tree.items() if key not in silent}
 
 
 def _tree(block: Block | Figure) -> dict[str, Any]:
@@ -125,6 +141,22 @@ class _Version(BaseModel):
     version: int
 
 
+class _Section(_Outside):
+    heading: str
+    level: Annotated[int, Field(ge=1)]
+    note: str
+
+
+class _Material(_Outside):
+    name: str
+    text: str
+
+
+class _Reference(_Outside):
+    path: str
+    hash: str
+
+
 class _Brief(_Outside):
     instruction: str
     title: str | None
@@ -133,7 +165,27 @@ class _Brief(_Outside):
     seed: int
     where: str | None = None
     permutations: Annotated[int, Field(ge=1)] = 1
-    fallback: Literal["skip", "top1"] = "skip"
+    fallback: Fallback = "skip"
+    keywords: tuple[str, ...] = ()
+    outline: tuple[_Section, ...] = ()
+    material: tuple[_Material, ...] = ()
+    reference: tuple[_Reference, ...] = ()
+    references_only: bool = False
+    language: str | None = None
+    length: Length | None = None
+    tone: str | None = None
+    audience: str | None = None
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_new_tokens: int | None = None
+
+    def brief(self) -> Brief:
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        values["outline"] = tuple(Section(**part.model_dump()) for part in self.outline)
+        values["material"] = tuple(Material(**part.model_dump()) for part in self.material)
+        values["reference"] = tuple(Reference(**part.model_dump()) for part in self.reference)
+        return Brief(**values)
 
 
 class _Candidate(_Outside):
@@ -212,7 +264,7 @@ class _Article(_Outside):
     def article(self) -> Article:
         return Article(
             title=self.title,
-            brief=Brief(**self.brief.model_dump()),
+            brief=self.brief.brief(),
             models=self.models,
             blocks=tuple(block.block() for block in self.blocks),
             lead=self.lead,

@@ -2,6 +2,7 @@
 
 LimnerError               message names the thing, hint names the fix (index/errors.py)
   BriefInvalid            an instruction or an option that cannot be followed
+    FieldInvalid          one key of a brief, named
   DraftUnreadable         a draft that is missing, empty or not text
   ReplyInvalid            a model's reply that does not parse, or says what cannot be
   ModelUnknown            no model of this name is at hand
@@ -24,6 +25,14 @@ from ..index.errors import LimnerError
 
 class BriefInvalid(LimnerError):
     """An instruction or an option that cannot be followed."""
+
+
+class FieldInvalid(BriefInvalid):
+    """A key of a brief that is unknown, or whose value cannot be."""
+
+    def __init__(self, key: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.key = key
 
 
 class DraftUnreadable(LimnerError):

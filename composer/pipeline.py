@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +13,9 @@ from .article import Article, Block, Brief, CandidateRecord, Choice, Draft, Figu
 from .article_json import to_json
 from .errors import BriefInvalid
 from .markdown import is_web_address, one_line
-from .protocols import ImageSearch, Model, Pinned, gives_probabilities
+from .protocols import ImageSearch, Model, Pinned, gives_probabilities, reads_pictures
 from .publish import Published, publish_images
+from .references import reference_hits, unused
 from .render import render
 from .retrieve import retrieve
 from .run import Run, open_run
@@ -22,7 +23,7 @@ from .select import MAX_CANDIDATES, Selection, select
 from .spot import Spots, find_spots
 from .words import NAME, choose_first
 from .words import find_spots as find_spots_by_words
-from .write import write
+from .write import draft_notices, prompt_notices, shown_references, subject, write
 
 NO_PROBABILITIES = "the model named its answer; there are no probabilities"
 
@@ -94,7 +95,7 @@ def compose(
         WriteFailed: the disk refused; finished steps are kept.
     """
     told = progress or Quiet()
-    _check(brief, draft, writer)
+    _check(brief, draft, writer, selector)
     models = {
         "writer": writer.name if writer else NAME,
         "selector": selector.name if selector else NAME,
@@ -105,12 +106,20 @@ def compose(
         for role, model in (("writer", writer), ("selector", selector))
         if isinstance(model, Pinned) and model.revision
     }
+    # Before anything is written: what the brief asks for may not fit the model, or be gone.
+    references = reference_hits(brief.reference)
+    notices = prompt_notices(brief, writer) if draft is None and writer else []
     run = open_run(out, brief=brief, models=models, revisions=revisions, draft=draft, resume=resume)
 
     if draft is None:
         assert writer
         told.step("write")
+        for message in notices:
+            told.notice(message)
         draft = run.step("draft", Draft, lambda: write(brief, run.recorded(writer, "write"), on_text=told.text))
+        for message in draft_notices(brief, draft, writer):
+            notices.append(message)
+            told.notice(message)
     text = draft
 
     told.step("spots", text.title)
@@ -118,14 +127,21 @@ def compose(
     def place() -> Spots:
         if writer is None:
             return find_spots_by_words(text, library, images=brief.images)
-        return find_spots(text, run.recorded(writer, "spots"), images=brief.images, seed=brief.seed)
+        return find_spots(
+            text,
+            run.recorded(writer, "spots"),
+            images=brief.images,
+            seed=brief.seed,
+            language=brief.language,
+            references=shown_references(brief, pictures=reads_pictures(writer)),
+        )
 
     spots = run.step("spots", Spots, place)
-    notices = list(spots.notices)
-    for message in notices:
+    for message in spots.notices:
+        notices.append(message)
         told.notice(message)
 
-    choices = _choose_all(brief, text, spots, selector, library, run, told, notices)
+    choices = _choose_all(brief, text, spots, references, selector, library, run, told, notices)
 
     told.step("render")
     published = publish_images(
@@ -139,10 +155,10 @@ def compose(
     return article
 
 
-def _check(brief: Brief, draft: Draft | None, writer: Model | None) -> None:
+def _check(brief: Brief, draft: Draft | None, writer: Model | None, selector: Model | None) -> None:
     if draft is None and writer is None:
         raise BriefInvalid("an article needs a model that writes", "name one, or give a draft to illustrate")
-    if draft is None and not brief.instruction.strip():
+    if draft is None and not (subject(brief).strip() or brief.material):
         raise BriefInvalid("the instruction is empty", "say in a few words what the article is about")
     if brief.images is not None and brief.images < 1:
         raise BriefInvalid(f"cannot place {brief.images} pictures", "ask for 1 or more, or leave it to the model")
@@ -150,12 +166,15 @@ def _check(brief: Brief, draft: Draft | None, writer: Model | None) -> None:
         raise BriefInvalid(f"cannot read the candidates {brief.permutations} times", "--permutations takes 1 or more")
     if brief.candidates < 1:
         raise BriefInvalid(f"cannot choose among {brief.candidates} candidates", "-m takes 1 or more")
+    if brief.reference and selector is None:
+        raise BriefInvalid("reference pictures need a model that looks at them", "name one, or leave them out")
 
 
 def _choose_all(
     brief: Brief,
     draft: Draft,
     spots: Spots,
+    references: Sequence[Hit],
     selector: Model | None,
     library: ImageSearch,
     run: Run,
@@ -169,7 +188,7 @@ def _choose_all(
             notices.append(message)
             told.notice(message)
 
-    m = min(brief.candidates, MAX_CANDIDATES)
+    m = min(brief.candidates, MAX_CANDIDATES - len(references))
     if m < brief.candidates:
         note(f"{brief.candidates} candidates asked for, a model chooses among {MAX_CANDIDATES} at most")
     used: list[Hit] = []
@@ -179,7 +198,8 @@ def _choose_all(
         told.step("select", f"{number} of {len(spots.spots)}")
 
         def decide() -> Selection:
-            candidates = retrieve(spot, library, m, used=used, blocks=draft.blocks)  # noqa: B023
+            first = unused(references, used)
+            candidates = retrieve(spot, library, m, used=used, blocks=draft.blocks, first=first)  # noqa: B023
             if selector is None:
                 return Selection(choose_first(candidates))
             recorded = run.recorded(selector, f"select {number}")  # noqa: B023
@@ -197,8 +217,8 @@ def _choose_all(
 
         selection = run.step(f"choice-{number:03d}", Selection, decide)
         choice = selection.choice
-        found = len(choice.candidates.hits)
-        if found < m:
+        found = sum(hit.image.id > 0 for hit in choice.candidates.hits)
+        if found < m and not brief.references_only:
             note(f"{m} candidates asked for, the library had {found} left that are not in the article yet")
         if selection.cut_items:
             note(

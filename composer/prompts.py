@@ -1,7 +1,10 @@
 """Prompt templates to messages: one Jinja file a step and dialect, with pictures as parts of the message.
 
 A template places a picture with `{{ picture(path) }}`. Everything else that is put into a prompt is plain text: text
-from outside cannot place a picture, because the marker's character is taken out of it.
+from outside cannot place a picture, because the marker's character is taken out of it. Where it stands between marks,
+as in `<material>{{ text | inert }}</material>`, it cannot close them either.
+
+STEP.LANGUAGE.j2 is the step in a language of its own, as write.zh.j2; other languages are named in STEP.j2.
 """
 
 from __future__ import annotations
@@ -14,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from jinja2 import meta
 
+from .language import base, language_name
 from .protocols import Message, Picture
 
 _MARK = "\ufffc"  # the Unicode character that stands for an embedded object
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
+_DELIMITER = re.compile(r"<(?=\s*/?\s*(?:article|caption|instruction|material)\b)", re.I)
 
-# What a prompt of the general dialect marks off by: in text from outside it is broken up, as a control token is.
-_LABEL = re.compile(r"\[(?=/?[A-Z]\])|<(?=/?article>)")
+_LABEL = re.compile(r"\[(?=/?[A-Z]\])")  # a candidate's
 
 
 class _Loader(jinja2.BaseLoader):
@@ -45,13 +50,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         finalize=lambda value: value.replace(_MARK, "") if type(value) is str else value,
     )
-    environment.filters["apart"] = _apart
+    environment.filters["inert"] = inert
     return environment
-
-
-def _apart(text: str) -> str:
-    """Text from outside that holds neither a candidate's label nor an article's end, to the eye the same."""
-    return _LABEL.sub(lambda found: f"{found[0]}\u200b", text)
 
 
 def dialects() -> list[str]:
@@ -65,12 +65,33 @@ class _Mark(str):
     __slots__ = ()
 
 
-def render_prompt(step: str, *, dialect: str, **values: object) -> list[Message]:
-    """The messages of one step: "write", "spot", "select", "choose" or "describe".
+def inert(text: str) -> str:
+    """The text with the marks broken up that a template puts around what comes from outside, and candidates' labels."""
+    return _LABEL.sub("[\u200b", _DELIMITER.sub("<\u200b", text))
+
+
+def read_by(step: str, *, dialect: str, language: str | None = None) -> frozenset[str]:
+    """The names of the values that a step's template reads; a template of its own language reads that too."""
+    template = _template(step, dialect, language)
+    assert template.name
+    source, *_ = _Loader().get_source(_environment(), template.name)
+    names = meta.find_undeclared_variables(_environment().parse(source))
+    own = {"language"} if template.name != f"{dialect}/{step}.j2" else set()
+    return frozenset(names | own) - {"picture"}
+
+
+def _template(step: str, dialect: str, language: str | None) -> jinja2.Template:
+    own = [f"{dialect}/{step}.{base(language)}.j2"] if language else []
+    return _environment().select_template([*own, f"{dialect}/{step}.j2"])
+
+
+def render_prompt(step: str, *, dialect: str, language: str | None = None, **values: object) -> list[Message]:
+    """The messages of one step: "write", "rewrite", "spot", "select", "choose" or "describe".
 
     Args:
         step: the template's name without its suffix.
         dialect: the folder of templates, by the kind of model that reads them: `Model.dialect`.
+        language: the tag of the language that is asked for; the template reads its English name.
         values: what the template names.
     """
     pictures: list[Path] = []
@@ -79,7 +100,8 @@ def render_prompt(step: str, *, dialect: str, **values: object) -> list[Message]
         pictures.append(path)
         return _Mark(f"{_MARK}{len(pictures) - 1}{_MARK}")
 
-    text = _environment().get_template(f"{dialect}/{step}.j2").render(picture=picture, **values).strip()
+    name = language_name(language) if language else None
+    text = _template(step, dialect, language).render(picture=picture, language=name, **values).strip()
     parts: list[str | Picture] = []
     for number, piece in enumerate(_MARKED.split(text)):
         if number % 2:

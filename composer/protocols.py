@@ -84,6 +84,11 @@ def gives_probabilities(model: Model) -> bool:
     return bool(getattr(model, "gives_probabilities", True))
 
 
+def reads_pictures(model: Model) -> bool:
+    """Whether a model takes pictures in its messages; one that does not says so by `reads_pictures = False`."""
+    return bool(getattr(model, "reads_pictures", True))
+
+
 class ImageSearch(Protocol):
     """Pictures for words: `Library` is one."""
 

@@ -11,17 +11,24 @@ from .protocols import ImageSearch
 
 
 def retrieve(
-    spot: Spot, library: ImageSearch, m: int, *, used: Collection[Hit], blocks: Sequence[Block] = ()
+    spot: Spot,
+    library: ImageSearch,
+    m: int,
+    *,
+    used: Collection[Hit],
+    blocks: Sequence[Block] = (),
+    first: Sequence[Hit] = (),
 ) -> Candidates:
-    """The m pictures that fit the spot best and are still on the disk and not in the article yet.
+    """The m pictures that fit the spot best and are still on the disk and not in the article yet, after `first`.
 
     A picture that is the same again as one in the article, exactly or nearly, counts as that one; so does one that is
     the same again as a candidate. Of such a group the nearest that is still on the disk is offered.
     """
     excluded: set[int] = set()
     for hit in used:
-        excluded.update((hit.image.id, *library.duplicates(hit.image.id)))
-    hashes = {hit.image.hash for hit in used}
+        if hit.image.id > 0:  # the user's own reference pictures are below, and no library knows them
+            excluded.update((hit.image.id, *library.duplicates(hit.image.id)))
+    hashes = {hit.image.hash for hit in (*used, *first)}
     around = paragraphs_around(blocks, spot.after_block)
     hits: list[Hit] = []
     while len(hits) < m:
@@ -37,7 +44,7 @@ def retrieve(
                 hashes.add(hit.image.hash)
                 excluded.update(library.duplicates(hit.image.id))
                 hits.append(hit)
-    return Candidates(spot, tuple(hits))
+    return Candidates(spot, (*first, *hits))
 
 
 def paragraphs_around(blocks: Sequence[Block], after_block: int) -> tuple[str, ...]:

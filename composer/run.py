@@ -21,8 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..index.atomic import write_failed, write_whole
 from .article import Brief, Draft
+from .article_json import brief_tree
 from .errors import RunMismatch
-from .protocols import Message, Model, Picture, Sampling
+from .protocols import Message, Model, Picture, Sampling, reads_pictures
 
 VERSION = 1
 T = TypeVar("T")
@@ -79,11 +80,13 @@ def open_run(
     """
     folder = out / "run"
     source = "" if draft is None else hashlib.sha256(draft.markdown.encode()).hexdigest()
-    asked = {"version": VERSION, "brief": asdict(brief), "models": models, "draft": source}
+    asked = {"version": VERSION, "brief": brief_tree(brief), "models": models, "draft": source}
     if revisions:
         asked["revisions"] = revisions
     path = folder / "run.json"
     before = _read(path)
+    if before is not None and isinstance(before.get("brief"), dict) and before["brief"].get("where", "") is None:
+        del before["brief"]["where"]  # older runs name it where none was asked for
     if before is not None and before != asked:
         changed = ", ".join(key for key in {**before, **asked} if before.get(key) != asked.get(key))
         raise RunMismatch(
@@ -133,6 +136,10 @@ class _Recorded:
     @property
     def context_tokens(self) -> int:
         return self.model.context_tokens
+
+    @property
+    def reads_pictures(self) -> bool:
+        return reads_pictures(self.model)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self.model.count_tokens(messages)

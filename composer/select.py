@@ -14,15 +14,12 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from .article import Candidates, Choice, Draft
+from .article import Candidates, Choice, Draft, Fallback
 from .errors import ReplyInvalid
 from .markdown import plain_text, repeats_title
 from .prompts import has_prompt, render_prompt
 from .protocols import Message, Model, Sampling
-
-Fallback = Literal["skip", "top1"]
 
 LETTERS = string.ascii_uppercase
 MAX_CANDIDATES = len(LETTERS)

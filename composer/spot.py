@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .article import ILLUSTRATABLE, Block, Draft, Spot
 from .errors import ReplyInvalid
+from .language import language_name, other_language
 from .markdown import plain_text, repeats_title, swallows_what_follows
-from .prompts import render_prompt, reply_schema
+from .prompts import read_by, render_prompt, reply_schema
 from .protocols import Message, Model, Sampling
 from .replies import ask, read_spots, usable_spots
 
@@ -33,8 +34,19 @@ class _Part:
     illustratable: bool
 
 
-def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0) -> Spots:
+def find_spots(
+    draft: Draft,
+    model: Model,
+    *,
+    images: int | None,
+    seed: int = 0,
+    language: str | None = None,
+    references: Sequence[Mapping[str, object]] = (),
+) -> Spots:
     """The places for pictures, each after another block; with `images`, at most so many.
+
+    Captions in another language than the one that is asked for are asked for once more; what comes then is taken, and
+    the notices say so. `references` are the user's own pictures, as `write.shown_references` has them.
 
     A draft that does not fit the model's context is read in consecutive windows, and `images` is shared out among them.
     Of replies that twice name places that are not there, or one place twice, the other lines count; a window with no
@@ -42,11 +54,7 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
 
     Source: Zhang et al. 2023, arXiv:2309.15112, appendix C.1, image spotting and captioning.
     """
-    parts = [
-        _Part(index, block.markdown.strip(), can_stand_after(block))
-        for index, block in enumerate(draft.blocks)
-        if plain_text(block) and not repeats_title(block, draft.title)
-    ]
+    parts = _parts(draft)
     possible = sum(part.illustratable for part in parts)
     notices: list[str] = []
     if images is not None and images > possible:
@@ -54,7 +62,8 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
         images = possible
     if not possible:
         return Spots((), tuple(notices))
-    windows = _windows(draft.title, parts, model)
+    question = _question(draft.title, model, language, references)
+    windows = _windows(question, parts)
     wanted = _shared_out(images, [sum(part.illustratable for part in window) for window in windows])
     spots: list[Spot] = []
     for number, (window, share) in enumerate(zip(windows, wanted, strict=True), start=1):
@@ -62,7 +71,7 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
             continue
         where = f" for part {number} of {len(windows)} of the text" if len(windows) > 1 else ""
         try:
-            found, faults = _ask_window(draft.title, window, model, share, seed)
+            found, faults = _ask_window(question, window, share, seed)
             spots += found
             if faults:
                 lines = f"{len(faults)} line{'' if len(faults) == 1 else 's'} of the model's reply about places"
@@ -71,7 +80,36 @@ def find_spots(draft: Draft, model: Model, *, images: int | None, seed: int = 0)
             notices.append(f"the model's reply about places for pictures was not usable{where}: {exc.message}")
     if images is not None and len(spots) < images and not notices:
         notices.append(f"{images} pictures asked for, the model found places for {len(spots)}")
+    if language and (found := other_language([spot.caption for spot in spots], language)):
+        notices.append(f"captions are in {found}, and were asked for in {language_name(language)}")
     return Spots(tuple(spots), tuple(notices))
+
+
+def first_prompt(
+    draft: Draft,
+    model: Model,
+    *,
+    images: int | None,
+    language: str | None = None,
+    references: Sequence[Mapping[str, object]] = (),
+) -> list[Message]:
+    """What `find_spots` asks first; empty where the text has no place for a picture."""
+    parts = _parts(draft)
+    question = _question(draft.title, model, language, references)
+    windows = _windows(question, parts)
+    possible = sum(part.illustratable for part in parts)
+    wanted = None if images is None else min(images, possible)
+    shares = _shared_out(wanted, [sum(part.illustratable for part in window) for window in windows])
+    asked = (question.prompt(window, share) for window, share in zip(windows, shares, strict=True) if share != 0)
+    return next(asked, [])
+
+
+def _parts(draft: Draft) -> list[_Part]:
+    return [
+        _Part(index, block.markdown.strip(), can_stand_after(block))
+        for index, block in enumerate(draft.blocks)
+        if plain_text(block) and not repeats_title(block, draft.title)
+    ]
 
 
 def can_stand_after(block: Block) -> bool:
@@ -79,28 +117,72 @@ def can_stand_after(block: Block) -> bool:
     return block.kind in ILLUSTRATABLE and not swallows_what_follows(block.markdown)
 
 
-def _prompt(title: str, window: Sequence[_Part], images: int | None, dialect: str) -> list[Message]:
-    blocks: list[dict[str, object]] = []
-    number = 0
-    for part in window:
-        number += part.illustratable
-        blocks.append({"number": number if part.illustratable else None, "text": part.text})
-    return render_prompt("spot", dialect=dialect, title=title, blocks=blocks, images=images)
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is the same in every window."""
+
+    title: str
+    model: Model
+    language: str | None
+    references: Sequence[Mapping[str, object]]
+
+    def prompt(self, window: Sequence[_Part], images: int | None) -> list[Message]:
+        blocks: list[dict[str, object]] = []
+        number = 0
+        for part in window:
+            number += part.illustratable
+            blocks.append({"number": number if part.illustratable else None, "text": part.text})
+        return render_prompt(
+            "spot",
+            dialect=self.model.dialect,
+            language=self.language,
+            title=self.title,
+            blocks=blocks,
+            images=images,
+            references=self.references,
+        )
+
+    def fits(self, window: Sequence[_Part]) -> bool:
+        reply = min(MAX_NEW_TOKENS, REPLY_TOKENS_PER_PART * (1 + sum(part.illustratable for part in window)))
+        return self.model.count_tokens(self.prompt(window, 1)) + reply <= self.model.context_tokens
+
+
+def _question(title: str, model: Model, language: str | None, references: Sequence[Mapping[str, object]]) -> _Question:
+    """The question with the references as pictures, in words, or without: half of the context is the most for them."""
+    in_words = [{**reference, "picture": None} for reference in references]
+    for shown in (references, in_words):
+        question = _Question(title, model, language, shown)
+        if not shown or model.count_tokens(question.prompt((), 1)) <= model.context_tokens // 2:
+            return question
+    return _Question(title, model, language, ())
 
 
 def _ask_window(
-    title: str, window: Sequence[_Part], model: Model, images: int | None, seed: int
+    question: _Question, window: Sequence[_Part], images: int | None, seed: int
 ) -> tuple[list[Spot], list[str]]:
     """The spots of a window, and what is wrong with lines that were passed over."""
     places = [part.block for part in window if part.illustratable]
-    messages = _prompt(title, window, images, model.dialect)
-    schema = reply_schema("spot", dialect=model.dialect, places=len(places), images=images)
+    model, language = question.model, question.language
+    asked_for = language if "language" in read_by("spot", dialect=model.dialect, language=language) else None
+    replies = 0
+
+    def read(reply: str) -> tuple[list[tuple[int, str]], list[str]]:
+        nonlocal replies
+        replies += 1
+        found = read_spots(reply, len(places))
+        if asked_for is None or replies > 1:
+            return found, []
+        foreign = other_language([caption for _, caption in found], asked_for)
+        if foreign is not None:
+            raise ReplyInvalid(f"the captions are in {foreign}, not in {language_name(asked_for)}")
+        return found, []
+
     found, faults = ask(
         model,
-        messages,
+        question.prompt(window, images),
         Sampling(MAX_NEW_TOKENS, seed=seed),
-        lambda reply: (read_spots(reply, len(places)), []),
-        schema=schema,
+        read,
+        schema=reply_schema("spot", dialect=model.dialect, places=len(places), images=images),
         salvage=lambda reply: _salvaged(reply, len(places)),
     )
     return [Spot(places[number - 1], caption) for number, caption in found[:images]], faults
@@ -115,32 +197,27 @@ def _salvaged(reply: str, count: int) -> tuple[list[tuple[int, str]], list[str]]
     return (found, faults) if found else None
 
 
-def _windows(title: str, parts: Sequence[_Part], model: Model) -> list[list[_Part]]:
+def _windows(question: _Question, parts: Sequence[_Part]) -> list[list[_Part]]:
     """Consecutive runs of parts whose prompt and reply fit the model."""
     windows: list[list[_Part]] = []
     current: list[_Part] = []
     for part in parts:
-        if current and not _fits(title, [*current, part], model):
+        if current and not question.fits([*current, part]):
             windows.append(current)
             current = []
-        current.append(part if current or _fits(title, [part], model) else _shortened(title, part, model))
+        current.append(part if current or question.fits([part]) else _shortened(question, part))
     if current:
         windows.append(current)
     return [window for window in windows if any(part.illustratable for part in window)]
 
 
-def _fits(title: str, window: Sequence[_Part], model: Model) -> bool:
-    reply = min(MAX_NEW_TOKENS, REPLY_TOKENS_PER_PART * (1 + sum(part.illustratable for part in window)))
-    return model.count_tokens(_prompt(title, window, 1, model.dialect)) + reply <= model.context_tokens
-
-
-def _shortened(title: str, part: _Part, model: Model) -> _Part:
+def _shortened(question: _Question, part: _Part) -> _Part:
     """A part that alone is too long, without its middle."""
     keep = len(part.text)
     while keep > 80:
         keep = keep * 3 // 4
         shorter = _Part(part.block, f"{part.text[: keep // 2]} … {part.text[-keep // 2 :]}", part.illustratable)
-        if _fits(title, [shorter], model):
+        if question.fits([shorter]):
             return shorter
     return _Part(part.block, part.text[:80], part.illustratable)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from limner.composer.article import Article, Block, Brief
+from limner.composer.article import Article, Block, Brief, Material, Reference, Section
 from limner.composer.article_json import from_json, to_json
 from limner.composer.errors import ArticleInvalid
 
@@ -61,6 +61,41 @@ def test_to_json_has_the_promised_shape() -> None:
     assert empty.keys() == {"kind", "caption", "outcome", "confidence", "candidates", "note"}
 
 
+def a_whole_brief() -> Brief:
+    return Brief(
+        "Boats",
+        keywords=("sail",),
+        outline=(Section("Harbour"), Section("Quay", 2, "at dawn")),
+        material=(Material("notes.md", "Ignore </script>"),),
+        reference=(Reference("/pictures/boat.jpg", "ab" * 32),),
+        references_only=True,
+        language="zh-CN",
+        length=400,
+        tone="warm",
+        audience="sailors",
+        system="You sail.",
+        temperature=0.3,
+        top_p=0.8,
+        max_new_tokens=900,
+    )
+
+
+def test_json_gives_a_whole_brief_back_under_the_next_version() -> None:
+    article = replace(an_article(), brief=a_whole_brief())
+    tree = json.loads(to_json(article))
+    assert tree["version"] == 2
+    assert from_json(to_json(article)) == article
+    assert {field for field in a_whole_brief().__slots__ if field not in tree["brief"]} == {"where"}
+    assert from_json(to_json(replace(article, brief=replace(article.brief, length="long")))).brief.length == "long"
+
+
+def test_from_json_reads_version_1_without_the_keys_that_came_later() -> None:
+    tree = json.loads(to_json(an_article()))
+    assert tree["version"] == 1
+    assert tree["brief"].keys() == {"instruction", "title", "images", "candidates", "seed"}
+    assert from_json(json.dumps(tree)).brief == an_article().brief
+
+
 def test_licence_url_stands_where_there_is_one_and_is_checked() -> None:
     url = "https://creativecommons.org/licenses/by/4.0/"
     with_url = replace(an_article(), blocks=(replace(a_figure(), licence_url=url),))
@@ -97,7 +132,7 @@ def test_to_json_refuses_what_is_not_a_number() -> None:
         (("brief", "candidates"), 0, "brief.candidates"),
         (("title",), None, "title"),
         (("extra",), 1, "extra"),
-        (("version",), 2, "version 2"),
+        (("version",), 3, "version 3"),
         (("version",), "1", "version"),
     ],
 )

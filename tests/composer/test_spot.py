@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from limner.composer.article import Spot
 from limner.composer.markdown import parse_draft
-from limner.composer.spot import find_spots
+from limner.composer.spot import find_spots, first_prompt
 
 from .models import ScriptedModel
 
@@ -84,3 +84,39 @@ def test_find_spots_shortens_a_paragraph_that_alone_is_too_long() -> None:
     assert model.count_tokens(prompt) <= 400
     assert "start" in str(prompt[0].parts[0])
     assert "finish" in str(prompt[0].parts[0])
+
+
+GERMAN_DRAFT = parse_draft("# Der Hafen\n\nDie Boote fahren vor der Sonne aus.\n\nFisch gibt es bis zum Mittag.\n")
+
+
+def test_captions_in_another_language_are_asked_for_once_more() -> None:
+    model = ScriptedModel("1: Boats leaving at dawn\n2: Fish on a table", "1: Boote am Morgen\n2: Fisch auf dem Tisch")
+    found = find_spots(GERMAN_DRAFT, model, images=None, language="de")
+    assert [spot.caption for spot in found.spots] == ["Boote am Morgen", "Fisch auf dem Tisch"]
+    assert found.notices == ()
+    assert "in German" in str(model.asked[0][0].parts[0])
+    assert "the captions are in English, not in German" in str(model.asked[1][-1].parts[0])
+
+
+def test_captions_that_stay_in_another_language_are_taken_and_reported() -> None:
+    reply = "1: Boats leaving at dawn\n2: Fish on a table"
+    found = find_spots(GERMAN_DRAFT, ScriptedModel(reply, reply), images=None, language="de")
+    assert len(found.spots) == 2
+    assert found.notices == ("captions are in English, and were asked for in German",)
+    mended = find_spots(GERMAN_DRAFT, ScriptedModel("What?", reply), images=None, language="de")
+    assert len(mended.spots) == 2
+
+
+def test_spot_prompt_of_a_chinese_article_is_chinese() -> None:
+    model = ScriptedModel("1: 清晨出海的渔船")
+    found = find_spots(parse_draft("天还没亮，渔船就出海了。"), model, images=1, language="zh-CN")
+    assert [spot.caption for spot in found.spots] == ["清晨出海的渔船"]
+    prompt = str(model.asked[0][0].parts[0])
+    assert "请选出最先出现的 1 个" in prompt and "[1] 天还没亮" in prompt
+
+
+def test_first_prompt_is_what_find_spots_asks() -> None:
+    model = ScriptedModel("1: Boote am Morgen")
+    find_spots(GERMAN_DRAFT, model, images=1, language="de")
+    assert first_prompt(GERMAN_DRAFT, model, images=1, language="de") == list(model.asked[0])
+    assert first_prompt(parse_draft("# Only a title\n"), model, images=None) == []
