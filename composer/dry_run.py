@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .article import Brief, Draft
 from .protocols import Message, Sampling
@@ -22,7 +23,9 @@ class Unloaded:
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return 0
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+    def generate(
+        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
         raise AssertionError("a model that is not loaded writes nothing")
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:

@@ -77,6 +77,8 @@ def a_whole_brief() -> Brief:
         temperature=0.3,
         top_p=0.8,
         max_new_tokens=900,
+        permutations=2,
+        fallback="top1",
     )
 
 
