@@ -11,7 +11,16 @@ import typer
 
 from . import options, terminal
 from .running import RunningOptions, with_running
-from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
+from .wiring import (
+    Wiring,
+    encoder_device,
+    library_folder,
+    load_models,
+    selector_name,
+    wiring_of,
+    within_world,
+    writer_name,
+)
 
 if TYPE_CHECKING:
     from ..composer.article import Article, Brief, Draft
@@ -141,7 +150,7 @@ def _run(
     from .progress import Steps
 
     wiring: Wiring = wiring_of(ctx)
-    opened = wiring.library(library_folder(settings.library), own_device(settings))
+    opened = wiring.library(library_folder(settings.library), encoder_device(settings))
     searched = opened if brief.where is None else opened.where(brief.where)
     with Steps() as steps:
         # These questions come before the model is loaded: they are quick, and a model may not be.
