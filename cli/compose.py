@@ -13,7 +13,16 @@ import typer
 from . import brief as briefs
 from . import options, terminal
 from .running import RunningOptions, with_running
-from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
+from .wiring import (
+    Wiring,
+    encoder_device,
+    library_folder,
+    load_models,
+    selector_name,
+    wiring_of,
+    within_world,
+    writer_name,
+)
 
 if TYPE_CHECKING:
     from ..composer.article import Article
@@ -269,7 +278,7 @@ def _run(
     opened = None
     searched = NoLibrary()
     if not brief.references_only:
-        opened = wiring.library(library_folder(settings.library), own_device(settings))
+        opened = wiring.library(library_folder(settings.library), encoder_device(settings))
         searched = opened if brief.where is None else opened.where(brief.where)
     with Steps() as steps:
         # These questions come before the model is loaded: they are quick, and a model may not be.

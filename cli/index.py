@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import describe, options, terminal, upkeep
-from .wiring import encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
+from .wiring import encoder_device, encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
 if TYPE_CHECKING:
     from ..index.build import BuildSummary
@@ -192,7 +192,7 @@ def search_library(
     from ..index.libraries import Libraries
 
     folders = library or [library_folder(settings.library)]
-    opened = Libraries([wiring_of(ctx).library(folder, settings.device) for folder in folders])
+    opened = Libraries([wiring_of(ctx).library(folder, encoder_device(settings)) for folder in folders])
     count = len(opened) if where is None else opened.count(where)
     found = opened.search(text, m, where=where)
     hits = [hit for _, hit in found]
@@ -219,7 +219,7 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     from .settings import load_settings
 
     settings = load_settings({"library": library})
-    opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
+    opened = wiring_of(ctx).library(library_folder(settings.library), encoder_device(settings))
     manifest = opened.manifest
     from ..index.free import size
     from ..index.generation import count_broken

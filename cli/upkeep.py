@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options, terminal
-from .wiring import library_folder, own_folder, wiring_of
+from .wiring import encoder_device, library_folder, own_folder, wiring_of
 
 _SHOWN_FAULTS = 20
 
@@ -18,7 +18,7 @@ def duplicates(ctx: typer.Context, library: options.Library = None, as_json: opt
     from .settings import load_settings
 
     settings = load_settings({"library": library})
-    groups = wiring_of(ctx).library(library_folder(settings.library), settings.device).groups()
+    groups = wiring_of(ctx).library(library_folder(settings.library), encoder_device(settings)).groups()
     if as_json:
         terminal.print_json(
             [

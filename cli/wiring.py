@@ -60,7 +60,7 @@ def _engine(settings: Settings) -> Engine:
     if settings.engine is options.Engine.RAY:
         from ..index.engines.ray import RayEngine
 
-        return RayEngine(address=settings.address, device=settings.device)
+        return RayEngine(address=settings.address, device=encoder_device(settings))
     if settings.address is not None:
         raise typer.BadParameter("is the address of a Ray cluster; add --engine ray", param_hint="--address")
     from ..index.engines.local import LocalEngine
@@ -204,14 +204,16 @@ def load_models(
     return loaded.get(names[0]), loaded.get(names[1])
 
 
-def own_device(settings: Settings) -> str:
-    """Where this process loads its encoders.
+def encoder_device(settings: Settings) -> str:
+    """Where encoders run: as models do, but they are small, so that none is spread over GPUs."""
+    return "auto" if settings.device == "map" else settings.device
 
-    The device asked for is that of the machines that do the work; and encoders are not spread over GPUs.
-    """
+
+def own_device(settings: Settings) -> str:
+    """Where this process loads its encoders: the device asked for is that of the machines that do the work."""
     from . import options
 
-    return "auto" if settings.engine is options.Engine.RAY or settings.device == "map" else settings.device
+    return "auto" if settings.engine is options.Engine.RAY else encoder_device(settings)
 
 
 def library_folder(folder: Path | None) -> Path:

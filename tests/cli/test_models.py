@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from limner.cli.wiring import Wiring
-from limner.composer.models.load import ModelInfo
+from limner.cli.settings import load_settings
+from limner.cli.wiring import Wiring, encoder_device
+from limner.composer.models.load import ModelInfo, load_model
 from limner.composer.models.options import ModelOptions
+from limner.index.atomic import write_whole
 
 from ..composer.families import FAMILIES
 from ..composer.hub import COMMIT, hub_at
@@ -85,6 +87,7 @@ def test_options_of_running_come_from_flags_and_settings(
 
     assert result.exit_code == 0, result.stderr
     assert loads.loaded == [("w", ModelOptions("map", "bfloat16", "8bit", "eager", 512))]
+    assert encoder_device(load_settings({})) == "auto"  # encoders are not spread
     described = limner("index", "describe", "--library", library, *flags, "--limit", 1, wiring=loads.wiring())
     assert described.exit_code in (0, 1)
     assert loads.loaded[1] == ("nano-vlm", ModelOptions("map", "bfloat16", "8bit", "eager", 512))
@@ -165,6 +168,28 @@ def test_pull_says_what_it_fetched_or_why_not(limner: Limner, tmp_path: Path, mo
     assert missing.stderr.splitlines()[0].startswith("error: the hub has no model tiny/other")
     assert limner("models", "pull", "open_clip:ViT-B-32/none").exit_code == 1
     assert limner("models", "pull", "open_clip:ViT-B-32/none", "--revision", "x").exit_code == 2
+
+
+def test_article_by_a_pulled_model_keeps_its_commit(
+    limner: Limner, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real model that chooses, beside places by words."""
+    snapshot = tmp_path / "cache" / "models--tiny--llava" / "snapshots" / COMMIT
+    FAMILIES["llava"].build(snapshot)
+    write_whole(snapshot.parents[1] / "refs" / "limner", COMMIT.encode())
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    (tmp_path / "draft.md").write_text("# Colours\n\nA red one.\n\nA blue one.\n")
+    options = ("--writer", "words", "--selector", "transformers:tiny/llava", "--images", 1, "--device", "cpu")
+    result = limner(
+        "illustrate", tmp_path / "draft.md", "--library", library, "--out", tmp_path / "out", *options, "--json",
+        wiring=colour_wiring(model=load_model),
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    found = article(tmp_path / "out")
+    assert found["models"]["selector"] == "transformers:tiny/llava"
+    assert found["revisions"] == {"selector": COMMIT}
 
 
 def test_pull_fetches_an_encoders_weights(limner: Limner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
