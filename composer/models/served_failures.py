@@ -32,6 +32,10 @@ class CutShort(Exception):
     """A reply that ended before the server said that it was at its end."""
 
 
+class NotAChat(Exception):
+    """JSON that is no reply of a chat; what it says of an error, if it does."""
+
+
 def _reason(exc: Exception, server: Server) -> str:
     """What the server said of a failure, on one line."""
     return " ".join(server.clean(said(exc)).split())[:REASON_CHARACTERS]
@@ -46,6 +50,11 @@ def in_words(exc: Exception, server: Server, model: str, prompt_tokens: int, con
     reason = _reason(exc, server)
     if isinstance(exc, openai.APIStatusError):
         return _refused(exc, server, reason, model, prompt_tokens, context_tokens)
+    if isinstance(exc, NotAChat):
+        return ServerFailed(
+            f"{server.base_url} answered with something that is not a reply of a chat: {reason}",
+            "look at --base-url: an OpenAI-compatible server has to run there",
+        )
     if isinstance(exc, ValueError) or "<html" in reason.lower():
         return ServerFailed(
             f"{server.base_url} answered with something that is not JSON", address_hint(server.base_url)

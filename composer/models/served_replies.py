@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..errors import ServerFailed
 from .served_answers import json_in, without_thought
-from .served_failures import CutShort
+from .served_failures import CutShort, NotAChat
 
 
 def held_to(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,16 +23,14 @@ def choice_of(reply: Any) -> Any:
 
     Raises:
         ValueError: it is no JSON.
-        ServerFailed: it is none of a chat.
+        NotAChat: it is JSON, of another form.
     """
     if isinstance(reply, str):
         raise ValueError("the reply is not JSON")
     choices = getattr(reply, "choices", None)
     choice = choices[0] if isinstance(choices, list) and choices else None
     if getattr(choice, "message", None) is None:
-        raise ServerFailed(
-            "the server's reply is not one of a chat", "look at --base-url: does an OpenAI-compatible server run there?"
-        )
+        raise NotAChat(_error_in(getattr(reply, "error", None)))
     return choice
 
 
@@ -42,7 +39,7 @@ def texts_of(stream: Any) -> Iterator[str]:
 
     Raises:
         CutShort: it ended before its end.
-        ValueError, ServerFailed: as `choice_of`, for servers that do not stream.
+        ValueError, NotAChat: as `choice_of`, for servers that do not stream.
     """
     kind = stream.response.headers.get("content-type", "")
     finished = False
@@ -67,9 +64,14 @@ def _text_of_whole(value: Any) -> str:
     try:
         return str(value["choices"][0]["message"]["content"] or "")
     except (TypeError, LookupError) as exc:
-        raise ServerFailed(
-            "the server's reply is not one of a chat", "look at --base-url: does an OpenAI-compatible server run there?"
-        ) from exc
+        raise NotAChat(_error_in(value.get("error") if isinstance(value, dict) else None)) from exc
+
+
+def _error_in(error: object) -> str:
+    """What a reply with the status of success says of a failure all the same."""
+    if isinstance(error, Mapping):
+        error = error.get("message")
+    return str(error or "it has no choices")
 
 
 def after_thought(pieces: Iterable[str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..errors import ServerRefused
-from .served_failures import KEYS, CutShort, address_hint, in_words
+from .served_failures import KEYS, CutShort, NotAChat, address_hint, in_words
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -93,7 +93,7 @@ class Server:
 
         try:
             yield
-        except (OpenAIError, CutShort, ValueError) as exc:  # ValueError: what should be JSON is not
+        except (OpenAIError, CutShort, NotAChat, ValueError) as exc:  # ValueError: what should be JSON is not
             ours = in_words(exc, self, model, prompt_tokens, context_tokens)
             ours = type(ours)(self.clean(ours.message), self.clean(ours.hint))
             # A traceback prints causes too, and a server may have repeated the key in its message.

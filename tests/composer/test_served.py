@@ -335,7 +335,8 @@ def web_page(exchange: Exchange) -> None:
         (status(418, "teapot"), ServerRefused, "418.*teapot", ""),
         (web_page, ServerFailed, "not JSON", "--base-url"),
         (lambda exchange: exchange.send(200, "{'a", "application/json"), ServerFailed, "not JSON", "--base-url"),
-        (lambda exchange: exchange.send(200, {"hello": "there"}), ServerFailed, "not one of a chat", "--base-url"),
+        (lambda exchange: exchange.send(200, {"hello": "there"}), ServerFailed, "not a reply of a chat", "--base-url"),
+        (lambda exchange: exchange.send(200, {"error": {"message": "no credits"}}), ServerFailed, "no credits", ""),
         (lambda exchange: exchange.drop(), ServerUnreachable, "broke the reply off", "--resume"),
     ],
 )
