@@ -171,12 +171,15 @@ def _folder(out: Path | None) -> Path:
 def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_json: bool) -> None:
     from ..composer.brief import to_brief
     from ..composer.dry_run import Unloaded, first_prompt
+    from ..composer.errors import BriefInvalid
     from ..composer.markdown import read_draft
     from ..composer.words import NAME as BY_WORDS
 
     brief = to_brief(fields)
     draft = None if fields.draft is None else read_draft(fields.draft, title=fields.title)
     model = Unloaded(settings.model, wiring_of(ctx).dialect(settings.model))
+    if draft is None and settings.model == BY_WORDS:
+        raise BriefInvalid("an article needs a model that writes", "name one, or give a draft to illustrate")
     # Words alone choose the places in a draft, and ask nobody.
     messages, notices = ([], []) if draft and settings.model == BY_WORDS else first_prompt(brief, draft, model)
     for notice in notices:
