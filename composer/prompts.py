@@ -24,9 +24,7 @@ from .protocols import Message, Picture
 
 _MARK = "\ufffc"  # the Unicode character that stands for an embedded object
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
-_DELIMITER = re.compile(r"<(?=\s*/?\s*(?:article|caption|instruction|material)\b)", re.I)
-
-_LABEL = re.compile(r"\[(?=/?[A-Z]\])")  # a candidate's
+_DELIMITER = re.compile(r"<(?=\s*/?\s*(?:article|caption|instruction|material)\b)|\[(?=/?[A-Z]\])", re.I)
 
 
 class _Loader(jinja2.BaseLoader):
@@ -66,8 +64,8 @@ class _Mark(str):
 
 
 def inert(text: str) -> str:
-    """The text with the marks broken up that a template puts around what comes from outside, and candidates' labels."""
-    return _LABEL.sub("[\u200b", _DELIMITER.sub("<\u200b", text))
+    """The text with the marks and labels broken up that a template puts around what comes from outside."""
+    return _DELIMITER.sub(lambda found: f"{found[0]}\u200b", text)
 
 
 def read_by(step: str, *, dialect: str, language: str | None = None) -> frozenset[str]:
