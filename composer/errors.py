@@ -2,6 +2,8 @@
 
 LimnerError               message names the thing, hint names the fix (index/errors.py)
   BriefInvalid            an instruction or an option that cannot be followed
+  BatchUnreadable         a list of briefs that is missing, damaged or empty
+  BatchBusy               another process composes into the same folder
   DraftUnreadable         a draft that is missing, empty or not text
   ReplyInvalid            a model's reply that does not parse, or says what cannot be
   ModelUnknown            no model of this name is at hand
@@ -16,6 +18,14 @@ from ..index.errors import LimnerError
 
 class BriefInvalid(LimnerError):
     """An instruction or an option that cannot be followed."""
+
+
+class BatchUnreadable(LimnerError):
+    """A list of briefs that is missing, damaged as a whole, or empty."""
+
+
+class BatchBusy(LimnerError):
+    """Another process composes into the same folder."""
 
 
 class DraftUnreadable(LimnerError):
