@@ -9,9 +9,35 @@ from typing import Literal
 from ..index.records import Hit
 
 Outcome = Literal["chosen", "none_fit", "unparsed", "no_candidates"]
+Length = Literal["short", "medium", "long"] | int  # or a number of words; of characters where a language has no spaces
 BlockKind = Literal["front_matter", "heading", "paragraph", "list", "quote", "code", "table", "rule", "html", "other"]
 
 ILLUSTRATABLE: frozenset[str] = frozenset({"paragraph", "list", "quote", "code", "table"})
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section that the article must have, and what it is about."""
+
+    heading: str
+    level: int = 1  # 1 for a section of the article, 2 for one inside of it
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A text to work from; data, whatever it says."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture that the user brings along."""
+
+    path: str  # absolute
+    hash: str  # SHA-256 of the file's bytes, hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +50,19 @@ class Brief:
     candidates: int = 4  # m, pictures the model chooses from at each spot
     seed: int = 0
     where: str | None = None  # a condition that every picture must meet; the library given to `compose` keeps to it
+    keywords: tuple[str, ...] = ()
+    outline: tuple[Section, ...] = ()
+    material: tuple[Material, ...] = ()
+    reference: tuple[Reference, ...] = ()
+    references_only: bool = False  # no library is searched
+    language: str | None = None  # a tag as in "de" or "pt-BR"; None: the model decides
+    length: Length | None = None
+    tone: str | None = None
+    audience: str | None = None
+    system: str | None = None  # the writer's system message
+    temperature: float | None = None  # of the writer; None: its default, as for the next two
+    top_p: float | None = None
+    max_new_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 LimnerError               message names the thing, hint names the fix (index/errors.py)
   BriefInvalid            an instruction or an option that cannot be followed
-  BatchUnreadable         a list of briefs that is missing, damaged or empty
-  BatchBusy               another process composes into the same folder
+    FieldInvalid          one key of a brief, named
   DraftUnreadable         a draft that is missing, empty or not text
   ReplyInvalid            a model's reply that does not parse, or says what cannot be
   ModelUnknown            no model of this name is at hand
   ArticleInvalid          an article.json that is not one, or an article without its pictures
   RunMismatch             a run folder that belongs to another brief, draft or model
+  BatchUnreadable         a list of briefs that is missing, damaged or empty
+  BatchBusy               another process composes into the same folder
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ class BriefInvalid(LimnerError):
     """An instruction or an option that cannot be followed."""
 
 
-class BatchUnreadable(LimnerError):
-    """A list of briefs that is missing, damaged as a whole, or empty."""
+class FieldInvalid(BriefInvalid):
+    """A key of a brief that is unknown, or whose value cannot be."""
 
-
-class BatchBusy(LimnerError):
-    """Another process composes into the same folder."""
+    def __init__(self, key: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.key = key
 
 
 class DraftUnreadable(LimnerError):
@@ -46,3 +47,11 @@ class ArticleInvalid(LimnerError):
 
 class RunMismatch(LimnerError):
     """A run folder that belongs to another brief, draft or model."""
+
+
+class BatchUnreadable(LimnerError):
+    """A list of briefs that is missing, damaged as a whole, or empty."""
+
+
+class BatchBusy(LimnerError):
+    """Another process composes into the same folder."""
