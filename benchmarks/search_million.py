@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from limner.index.atomic import whole_file
+from limner.index.free import size
 from limner.index.full_vectors import FullVectorsWriter, read_full_vectors
 from limner.index.index_types import IVF_SQ8, QUANTISED
-from limner.index.memory import build_bytes, search_bytes, size
+from limner.index.memory import build_bytes, search_bytes
 from limner.index.quantised import LISTS_ASKED, RESCORED, QuantisedIndex, read_quantised, write_quantised
 
 DIMENSION = 512

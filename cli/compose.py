@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, terminal
-from .wiring import Wiring, library_folder, model_options, wiring_of, within_world
+from .running import RunningOptions, with_running
+from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
 
 if TYPE_CHECKING:
     from ..composer.article import Article, Brief, Draft
@@ -23,6 +24,7 @@ _EMPTY_SPOTS = {
 }
 
 
+@with_running
 def compose(
     ctx: typer.Context,
     instruction: Annotated[
@@ -39,7 +41,9 @@ def compose(
     candidates: options.Candidates = None,
     where: options.Where = None,
     model: options.Model = None,
-    device: options.Device = None,
+    writer: options.Writer = None,
+    selector: options.Selector = None,
+    running: RunningOptions = None,
     formats: options.Formats = None,
     title: options.Title = None,
     seed: options.Seed = None,
@@ -52,11 +56,12 @@ def compose(
     text = _instruction(instruction)
     from ..composer.article import Brief
 
-    settings = _settings(library, images, candidates, model, device, formats, seed, embed)
+    settings = _settings(library, images, candidates, model, writer, selector, formats, seed, embed, running)
     brief = Brief(text, _one_title(title), settings.images, settings.candidates, settings.seed, where)
     _run(ctx, settings, brief, out, resume=resume, anyway=anyway, as_json=as_json)
 
 
+@with_running
 def illustrate(
     ctx: typer.Context,
     draft: Annotated[
@@ -69,7 +74,9 @@ def illustrate(
     candidates: options.Candidates = None,
     where: options.Where = None,
     model: options.Model = None,
-    device: options.Device = None,
+    writer: options.Writer = None,
+    selector: options.Selector = None,
+    running: RunningOptions = None,
     formats: options.Formats = None,
     title: options.Title = None,
     seed: options.Seed = None,
@@ -82,7 +89,7 @@ def illustrate(
     from ..composer.article import Brief
     from ..composer.markdown import read_draft
 
-    settings = _settings(library, images, candidates, model, device, formats, seed, embed)
+    settings = _settings(library, images, candidates, model, writer, selector, formats, seed, embed, running)
     title = _one_title(title)
     text = read_draft(draft, title=title)
     brief = Brief("", title, settings.images, settings.candidates, settings.seed, where)
@@ -94,10 +101,12 @@ def _settings(
     images: str | None,
     candidates: int | None,
     model: str | None,
-    device: str | None,
+    writer: str | None,
+    selector: str | None,
     formats: list[options.Format] | None,
     seed: int | None,
     embed: bool | None,
+    running: RunningOptions,
 ) -> Settings:
     from .settings import load_settings
 
@@ -107,10 +116,12 @@ def _settings(
             "images": images,
             "candidates": candidates,
             "model": model,
-            "device": device,
+            "writer": writer,
+            "selector": selector,
             "format": tuple(formats) if formats else None,
             "seed": seed,
             "embed": embed,
+            **(running or {}),
         }
     )
 
@@ -130,29 +141,25 @@ def _run(
     from .progress import Steps
 
     wiring: Wiring = wiring_of(ctx)
-    opened = wiring.library(library_folder(settings.library), settings.device)
+    opened = wiring.library(library_folder(settings.library), own_device(settings))
     searched = opened if brief.where is None else opened.where(brief.where)
     with Steps() as steps:
         # These questions come before the model is loaded: they are quick, and a model may not be.
         if draft is None:
-            outside = wiring.check_instruction(settings.model, brief.instruction)
+            outside = wiring.check_instruction(writer_name(settings), brief.instruction)
         else:
-            outside = wiring.check_draft(settings.model, draft.markdown)
+            outside = wiring.check_draft(writer_name(settings), draft.markdown)
         within_world(outside, anyway=anyway, warn=steps.notice)
-        within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=steps.notice)
+        within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=steps.notice)
         if opened.caution:
             steps.notice(opened.caution)
         from ..composer.pipeline import compose as make
-        from ..composer.words import NAME as BY_WORDS
 
-        model = None
-        if settings.model != BY_WORDS:
-            steps.step("load", settings.model)
-            model = wiring.model(settings.model, model_options(settings))
+        writer, selector = load_models(wiring, settings, told=lambda name: steps.step("load", name))
         article = make(
             brief,
-            writer=model,
-            selector=model,
+            writer=writer,
+            selector=selector,
             library=searched,
             encoder=opened.manifest.encoder,
             out=out,

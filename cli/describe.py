@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
+from .running import RunningOptions, with_running
 from .wiring import model_options, own_device, own_folder, wiring_of, within_world
 
 if TYPE_CHECKING:
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from ..index.describe import DescribeSummary
 
 
+@with_running
 def describe(
     ctx: typer.Context,
     library: options.Library = None,
     model: options.Model = None,
-    device: options.Device = None,
+    running: RunningOptions = None,
     engine: options.Engines = None,
     address: options.Address = None,
     limit: Annotated[
@@ -40,7 +42,7 @@ def describe(
     from .settings import load_settings
 
     settings = load_settings(
-        {"library": library, "model": model, "device": device, "engine": engine, "address": address}
+        {"library": library, "model": model, "engine": engine, "address": address, **(running or {})}
     )
     folder = own_folder(settings.library)
     from ..composer.describe import Describer

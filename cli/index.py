@@ -221,8 +221,9 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     settings = load_settings({"library": library})
     opened = wiring_of(ctx).library(library_folder(settings.library), settings.device)
     manifest = opened.manifest
+    from ..index.free import size
     from ..index.generation import count_broken
-    from ..index.memory import build_bytes, search_bytes, size
+    from ..index.memory import build_bytes, search_bytes
 
     shape = opened.index_type, manifest.count, manifest.dimension
     said = _said(opened.records())

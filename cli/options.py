@@ -203,6 +203,24 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+Writer = Annotated[
+    str | None,
+    typer.Option(
+        "--writer",
+        metavar="NAME",
+        help="Another model for the text and the places alone; it need not read pictures.  (default: --model)",
+        show_default=False,
+    ),
+]
+Selector = Annotated[
+    str | None,
+    typer.Option(
+        "--selector",
+        metavar="NAME",
+        help="Another model for choosing pictures alone, or `words` for the first found.  (default: --model)",
+        show_default=False,
+    ),
+]
 Formats = Annotated[
     list[Format] | None,
     typer.Option("--format", help="What to render; repeat it for both.  (default: both)", show_default=False),

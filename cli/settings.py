@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import TomlConfigSettingsSource as TomlFile
 
+from ..composer.models.options import DEFAULT_SIDE_PX, Attention, Dtype, Quantize
 from ..index.errors import LimnerError
 from .options import Engine, Format, images_from
 
@@ -51,6 +52,12 @@ class Settings(BaseSettings):
     engine: Engine = Engine.LOCAL
     address: str | None = None  # of a Ray cluster; None: RAY_ADDRESS, else this machine
     model: str = "nano-vlm"
+    writer: str | None = None  # None: the model
+    selector: str | None = None  # None: the model
+    dtype: Dtype = "auto"
+    quantize: Quantize = "none"
+    attention: Attention = "auto"
+    max_picture_side: Annotated[int, Field(ge=32)] = DEFAULT_SIDE_PX
     images: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_images)] = None
     candidates: Annotated[int, Field(ge=1)] = 4
     format: Annotated[tuple[Format, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)] = tuple(Format)

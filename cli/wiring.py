@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,12 @@ def _model(name: str, options: ModelOptions) -> Model:
     return load_model(name, options)
 
 
+def _check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:
+    from ..composer.models.load import check_models
+
+    check_models(asked)
+
+
 def _known_models() -> list[ModelInfo]:
     from ..composer.models.load import known_models
 
@@ -119,6 +125,7 @@ class Wiring:
     library: Callable[[Path, str], Library] = _library  # folder, device
     engine: Callable[[Settings], Engine] = _engine
     model: Callable[[str, ModelOptions], Model] = _model  # name
+    check_models: Callable[[Sequence[tuple[str, ModelOptions]]], None] = _check_models
     known_models: Callable[[], list[ModelInfo]] = _known_models
     check_instruction: Callable[[str, str], str | None] = _check_instruction  # model's name, text
     check_draft: Callable[[str, str], str | None] = _check_draft  # model's name, text
@@ -134,14 +141,54 @@ def model_options(settings: Settings) -> ModelOptions:
     """How models are to be run, as the settings say."""
     from ..composer.models.options import ModelOptions
 
-    return ModelOptions(device=settings.device)
+    return ModelOptions(
+        device=settings.device,
+        dtype=settings.dtype,
+        quantize=settings.quantize,
+        attention=settings.attention,
+        max_picture_side_px=settings.max_picture_side,
+    )
+
+
+def writer_name(settings: Settings) -> str:
+    """The model that writes the text and chooses the places."""
+    return settings.writer or settings.model
+
+
+def selector_name(settings: Settings) -> str:
+    """The model that chooses the pictures."""
+    return settings.selector or settings.model
+
+
+def load_models(
+    wiring: Wiring, settings: Settings, *, told: Callable[[str], None]
+) -> tuple[Model | None, Model | None]:
+    """The writer and the selector, each None for `words`; loaded once where they are the same.
+
+    told gets the name of each model before it is loaded.
+    """
+    from ..composer.words import NAME as BY_WORDS
+
+    names, options = (writer_name(settings), selector_name(settings)), model_options(settings)
+    wanted = {names[0]: replace(options, reads_pictures=False)} | {names[1]: options}
+    wanted.pop(BY_WORDS, None)
+    if len(wanted) > 1:
+        wiring.check_models(list(wanted.items()))
+    loaded: dict[str, Model] = {}
+    for name, how in wanted.items():
+        told(name)
+        loaded[name] = wiring.model(name, how)
+    return loaded.get(names[0]), loaded.get(names[1])
 
 
 def own_device(settings: Settings) -> str:
-    """Where this process loads its encoders: the device asked for is that of the machines that do the work."""
+    """Where this process loads its encoders.
+
+    The device asked for is that of the machines that do the work; and encoders are not spread over GPUs.
+    """
     from . import options
 
-    return "auto" if settings.engine is options.Engine.RAY else settings.device
+    return "auto" if settings.engine is options.Engine.RAY or settings.device == "map" else settings.device
 
 
 def library_folder(folder: Path | None) -> Path:

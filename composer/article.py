@@ -173,3 +173,4 @@ class Article:
     lead: str = ""
     draft_path: Path | None = None  # the user's own draft, where one was given
     notices: tuple[str, ...] = field(default=())  # what the user should know: capped counts, cuts
+    revisions: dict[str, str] = field(default_factory=dict)  # "writer", "selector" -> the commit of its weights

@@ -32,6 +32,7 @@ def to_json(article: Article) -> str:
         "title": article.title,
         "brief": {key: value for key, value in asdict(article.brief).items() if key != "where" or value is not None},
         "models": dict(sorted(article.models.items())),
+        **({"revisions": dict(sorted(article.revisions.items()))} if article.revisions else {}),
         "lead": article.lead,
         "draft_path": None if article.draft_path is None else str(article.draft_path),
         "notices": list(article.notices),
@@ -193,6 +194,7 @@ class _Article(_Outside):
     title: str
     brief: _Brief
     models: dict[str, str]
+    revisions: dict[str, str] = Field(default_factory=dict)
     lead: str
     draft_path: str | None
     notices: tuple[str, ...]
@@ -207,4 +209,5 @@ class _Article(_Outside):
             lead=self.lead,
             draft_path=None if self.draft_path is None else Path(self.draft_path),
             notices=self.notices,
+            revisions=self.revisions,
         )

@@ -6,6 +6,10 @@ LimnerError               message names the thing, hint names the fix (index/err
   DraftUnreadable         a draft that is missing, empty or not text
   ReplyInvalid            a model's reply that does not parse, or says what cannot be
   ModelUnknown            no model of this name is at hand
+    ModelIncomplete       some of a model's files are missing or cut off
+    ModelUnfit            a model that cannot do what it is asked for, or not as the options say
+    ModelTooLarge         a model that does not fit into the memory that is free
+  PullFailed              a download that was refused or cut
   ArticleInvalid          an article.json that is not one, or an article without its pictures
   RunMismatch             a run folder that belongs to another brief, draft or model
   BatchUnreadable         a list of briefs that is missing, damaged or empty
@@ -39,6 +43,22 @@ class ReplyInvalid(LimnerError):
 
 class ModelUnknown(LimnerError):
     """No model of this name is at hand."""
+
+
+class ModelIncomplete(ModelUnknown):
+    """Some of a model's files are missing or cut off."""
+
+
+class ModelUnfit(ModelUnknown):
+    """A model that cannot do what it is asked for, or not as the options say."""
+
+
+class ModelTooLarge(ModelUnknown):
+    """A model that does not fit into the memory that is free."""
+
+
+class PullFailed(LimnerError):
+    """A download that was refused or cut; what came of it is kept."""
 
 
 class ArticleInvalid(LimnerError):

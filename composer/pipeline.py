@@ -13,7 +13,7 @@ from .article import Article, Block, Brief, CandidateRecord, Choice, Draft, Figu
 from .article_json import to_json
 from .errors import BriefInvalid
 from .markdown import is_web_address, one_line
-from .protocols import ImageSearch, Model
+from .protocols import ImageSearch, Model, Pinned
 from .publish import Published, publish_images
 from .render import render
 from .retrieve import retrieve
@@ -98,7 +98,12 @@ def compose(
         "selector": selector.name if selector else NAME,
         "encoder": encoder,
     }
-    run = open_run(out, brief=brief, models=models, draft=draft, resume=resume)
+    revisions = {
+        role: model.revision
+        for role, model in (("writer", writer), ("selector", selector))
+        if isinstance(model, Pinned) and model.revision
+    }
+    run = open_run(out, brief=brief, models=models, revisions=revisions, draft=draft, resume=resume)
 
     if draft is None:
         assert writer
@@ -124,7 +129,9 @@ def compose(
     published = publish_images(
         [(hit.image.path, choice.spot.caption) for choice in choices if (hit := choice.hit)], out
     )
-    article = assemble(brief, text, choices, published, models, draft_path=draft_path, notices=notices)
+    article = assemble(
+        brief, text, choices, published, models, revisions=revisions, draft_path=draft_path, notices=notices
+    )
     write_whole(out / "article.json", to_json(article).encode())
     render(article, out, formats=formats, embed=embed)
     return article
@@ -199,6 +206,7 @@ def assemble(
     published: Collection[Published],
     models: dict[str, str],
     *,
+    revisions: dict[str, str] | None = None,
     draft_path: Path | None = None,
     notices: Collection[str] = (),
 ) -> Article:
@@ -213,7 +221,7 @@ def assemble(
         blocks.append(block)
         if index in figures:
             blocks.append(figures[index])
-    return Article(draft.title, brief, models, tuple(blocks), draft.lead, draft_path, tuple(notices))
+    return Article(draft.title, brief, models, tuple(blocks), draft.lead, draft_path, tuple(notices), revisions or {})
 
 
 def _figure(choice: Choice, published: Published | None) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..index.records import Hit
 
@@ -64,6 +64,13 @@ class Model(Protocol):
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         """The natural-log probability of each answer as the beginning of the reply, in the order of answers."""
         ...
+
+
+@runtime_checkable
+class Pinned(Protocol):
+    """A model that knows the commit of its weights; empty where they have none."""
+
+    revision: str
 
 
 class ImageSearch(Protocol):

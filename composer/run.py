@@ -60,8 +60,16 @@ class Run:
         return _Recorded(model, step, self.folder / "calls.jsonl")
 
 
-def open_run(out: Path, *, brief: Brief, models: dict[str, str], draft: Draft | None, resume: bool) -> Run:
-    """Open out/run, empty unless an earlier run of the same brief and models is continued.
+def open_run(
+    out: Path,
+    *,
+    brief: Brief,
+    models: dict[str, str],
+    draft: Draft | None,
+    resume: bool,
+    revisions: dict[str, str] | None = None,
+) -> Run:
+    """Open out/run, empty unless an earlier run of the same brief and models, at the same revisions, is continued.
 
     Raises:
         RunMismatch: another brief, draft or model was at work here, or there is nothing to resume.
@@ -70,10 +78,12 @@ def open_run(out: Path, *, brief: Brief, models: dict[str, str], draft: Draft | 
     folder = out / "run"
     source = "" if draft is None else hashlib.sha256(draft.markdown.encode()).hexdigest()
     asked = {"version": VERSION, "brief": asdict(brief), "models": models, "draft": source}
+    if revisions:
+        asked["revisions"] = revisions
     path = folder / "run.json"
     before = _read(path)
     if before is not None and before != asked:
-        changed = ", ".join(key for key in asked if before.get(key) != asked[key])
+        changed = ", ".join(key for key in {**before, **asked} if before.get(key) != asked.get(key))
         raise RunMismatch(
             f"{out} holds another run (other {changed})", "choose another --out, or remove that folder to start over"
         )

@@ -15,8 +15,9 @@ MAY_IMPORT = {
     "composer": {"composer", "index", "templates"},
     "index": {"index"},
 }
-# Of the library, the composer knows its records and errors, whole files, and how a picture is read: not its insides.
-OF_INDEX = {"records", "errors", "atomic", "decode"}
+# Of the library, the composer knows its records and errors, whole files, how a picture is read, what memory is free:
+# not its insides.
+OF_INDEX = {"records", "errors", "atomic", "decode", "free"}
 FILES = sorted(path for folder in MAY_IMPORT for path in (ROOT / folder).rglob("*.py"))
 
 

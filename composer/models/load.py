@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelUnknown
+from ..errors import ModelIncomplete, ModelUnfit, ModelUnknown
 from ..protocols import Model
 from ..words import NAME as BY_WORDS
+from .checkpoint import Checkpoint, Kind, cached_names, find_checkpoint, kind_of
+from .memory import check_memory, count_parameters, weigh
 from .options import ModelOptions
+from .placement import devices_named, dtype_for, loading_arguments
+from .text import TextProcessor, no_pictures
 
 if TYPE_CHECKING:
-    from .local import LocalModel
+    import torch
 
 EMBEDDED = "nano-vlm"
 EMBEDDED_DIALECT = "nano"  # the prompts that it was trained on, word for word
 LOCAL_PREFIX = "transformers:"
+# What transformers, tokenizers, safetensors and torch raise on files that do not fit or are broken.
+_UNLOADABLE = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, UnpicklingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,8 @@ class ModelInfo:
     present: bool
     needs: str
     note: str
+    size_bytes: int | None = None  # of its weights on the disk
+    reads_pictures: bool | None = None  # None: not known here
 
 
 def embedded_folder() -> Path:
@@ -40,6 +49,7 @@ def embedded_folder() -> Path:
 
 def known_models() -> list[ModelInfo]:
     """What Limner can run: the embedded model, the models in this machine's cache, and how to name others."""
+    weights = embedded_folder() / "model.safetensors"
     infos = [
         ModelInfo(
             "none",
@@ -47,109 +57,209 @@ def known_models() -> list[ModelInfo]:
             True,
             "captions, alt texts or keywords in the library",
             "illustrates a finished draft by them alone; writes nothing",
+            reads_pictures=False,
         ),
         ModelInfo(
             "embedded",
             EMBEDDED,
-            (embedded_folder() / "model.safetensors").is_file(),
+            weights.is_file(),
             "nothing",
             "the drawn picture-book world alone: for a first look, demos and tests",
+            weights.stat().st_size if weights.is_file() else None,
+            True,
         ),
     ]
-    infos += [
-        ModelInfo("local", f"{LOCAL_PREFIX}{name}", True, "memory for its weights", "in this machine's cache")
-        for name in _cached_models()
-    ]
+    infos += [info for name in cached_names() if (info := _cached_info(name)) is not None]
     infos.append(
         ModelInfo(
             "local",
             f"{LOCAL_PREFIX}FOLDER_OR_NAME",
             False,
             "an image-text-to-text model of transformers, on this machine",
-            "any subject; a GPU is advisable",
+            "any subject; a GPU is advisable; `limner models pull NAME` fetches one",
         )
     )
     return infos
 
 
 def load_model(name: str, options: ModelOptions) -> Model:
-    """Load a model by the name that `--model` takes.
+    """Load a model by the name that `--model`, `--writer` and `--selector` take.
+
+    Everything that can be known from names, headers and configurations is looked at before weights are read.
 
     Args:
-        name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache.
+        name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache, with
+            @REVISION where another commit than the pinned one is meant.
         options: how to run it.
 
     Raises:
-        ModelUnknown: no such model is at hand, or it does not read pictures.
+        ModelUnknown: no such model is at hand.
+        ModelIncomplete: some of its files are missing or cut off.
+        ModelUnfit: it reads no pictures, or does not write, or cannot be run as the options say.
+        ModelTooLarge: it does not fit into the memory that is free.
+        DeviceMissing: this machine has no such device.
     """
+    plan = _plan(name, options)
+    check_memory(plan.checkpoint, plan.dtype, options.quantize, plan.devices)
+    from .local import LocalModel
+
+    with _quietly_offline():
+        processor = _processor(plan.checkpoint, plan.kind)
+        model = _weights(plan.checkpoint, plan.kind, plan.arguments)
+    text = model.config.get_text_config()
+    return LocalModel(
+        name,
+        model,
+        processor,
+        int(getattr(text, "max_position_embeddings", 4096)),
+        EMBEDDED_DIALECT if name == EMBEDDED else "limner",
+        revision=plan.checkpoint.revision,
+        max_side_px=options.max_picture_side_px,
+    )
+
+
+def check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:
+    """Do nothing where all these models can be loaded beside each other; reads no weights.
+
+    Names that are not for `load_model` are passed over.
+
+    Raises:
+        What `load_model` raises before it reads weights, for the first model that gives cause.
+    """
+    taken = 0
+    for name, options in asked:
+        if name != EMBEDDED and not name.startswith(LOCAL_PREFIX):
+            continue
+        plan = _plan(name, options)
+        check_memory(plan.checkpoint, plan.dtype, options.quantize, plan.devices, beside=taken)
+        taken += weigh(plan.checkpoint, plan.dtype, options.quantize)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is known of a model, and of the way to run it, before its weights are read."""
+
+    checkpoint: Checkpoint
+    kind: Kind
+    devices: list[torch.device]
+    dtype: str
+    arguments: dict[str, Any]
+
+
+def _plan(name: str, options: ModelOptions) -> _Plan:
+    checkpoint = _checkpoint(name)
+    kind = checkpoint.kind()
+    if kind == "text" and options.reads_pictures:
+        raise no_pictures(name)
+    if options.quantize != "none" and "quantization_config" in checkpoint.config:
+        raise ModelUnfit(f"{checkpoint.source} is quantised as it is stored", "leave --quantize out")
+    devices = devices_named(options.device)
+    dtype = dtype_for(options, devices[0], count_parameters(checkpoint))
+    return _Plan(checkpoint, kind, devices, dtype, loading_arguments(options, devices, dtype))
+
+
+def _checkpoint(name: str) -> Checkpoint:
     if name == EMBEDDED:
         folder = embedded_folder()
         if not (folder / "model.safetensors").is_file():
             raise ModelUnknown("the embedded model nano-vlm is missing from this installation", "install Limner again")
-        return _load(name, str(folder), options, EMBEDDED_DIALECT)
+        return Checkpoint(name, folder)
     if name.startswith(LOCAL_PREFIX):
-        return _load(name, name.removeprefix(LOCAL_PREFIX), options)
+        return find_checkpoint(name.removeprefix(LOCAL_PREFIX))
     raise ModelUnknown(f"no model is named {name!r}", "`limner models list` shows the names")
 
 
-def _load(name: str, source: str, options: ModelOptions, dialect: str = "limner") -> LocalModel:
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+def _processor(checkpoint: Checkpoint, kind: Kind) -> Any:
+    """The model's processor, or its tokenizer in the place of one; it has a chat template."""
+    from transformers import AutoProcessor, AutoTokenizer
 
-    from .local import LocalModel
-
-    target = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
-    if target == "cuda" and not torch.cuda.is_available():
-        raise ModelUnknown(f"{name} was asked to run on cuda and this machine has none", "use --device auto or cpu")
-    hint = "give a folder of an image-text-to-text model, or see `limner models list`"
-    with _quiet():
-        try:
-            processor = AutoProcessor.from_pretrained(source, local_files_only=True)
-            # float32 on a CPU: the same bytes on every machine, and small models lose nothing by it.
-            dtype = torch.float32 if target == "cpu" else "auto"
-            model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, local_files_only=True)
-        except (OSError, ValueError, KeyError) as exc:
-            reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
-            raise ModelUnknown(f"cannot load {source!r} as an image-text-to-text model: {reason}", hint) from exc
-    text = model.config.get_text_config()
-    model = model.to(torch.device(target)).eval()
-    return LocalModel(name, model, processor, int(getattr(text, "max_position_embeddings", 4096)), dialect)
-
-
-def _cached_models() -> list[str]:
-    """The models of the local cache that read pictures and write text, as their configurations say."""
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
+    source = str(checkpoint.folder)
     try:
-        repositories = scan_cache_dir().repos
-    except CacheNotFound:
-        return []
-    names = (repository.repo_id for repository in repositories if repository.repo_type == "model")
-    return sorted(name for name in names if _reads_pictures(name))
+        if kind == "text":
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+            processor, template = TextProcessor(checkpoint.source, tokenizer), tokenizer.chat_template
+        else:
+            processor = AutoProcessor.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+            template = getattr(processor, "chat_template", None)
+    except ImportError as exc:
+        raise _lacks_package(checkpoint, exc) from exc
+    except _UNLOADABLE as exc:
+        raise checkpoint.incomplete(f"its tokenizer or processor cannot be read: {_first_line(exc)}") from exc
+    if kind == "pictures" and not hasattr(processor, "image_processor"):
+        raise checkpoint.incomplete("its preprocessor_config.json or processor_config.json is missing")
+    if not template:
+        raise ModelUnfit(
+            f"{checkpoint.source} has no chat template: it is a base model, which follows no instructions",
+            "take its instruction-tuned sibling, whose name often ends in -Instruct, -it or -Chat",
+        )
+    return processor
 
 
-def _reads_pictures(name: str) -> bool:
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+def _weights(checkpoint: Checkpoint, kind: Kind, arguments: dict[str, Any]) -> Any:
+    """The model itself, ready to run. Pickled weights are read as tensors alone: no code of theirs runs."""
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
+    loader: Any = AutoModelForImageTextToText if kind == "pictures" else AutoModelForCausalLM
     try:
-        with _quiet():
-            config = AutoConfig.from_pretrained(name, local_files_only=True)
-    except (OSError, ValueError, KeyError):
-        return False
-    return config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+        return loader.from_pretrained(
+            str(checkpoint.folder), local_files_only=True, trust_remote_code=False, weights_only=True, **arguments
+        ).eval()
+    except ImportError as exc:
+        raise _lacks_package(checkpoint, exc) from exc
+    except (SafetensorError, *_UNLOADABLE) as exc:
+        raise ModelUnfit(
+            f"cannot load {checkpoint.source}: {_first_line(exc)}", "see `limner models list` for others"
+        ) from exc
+
+
+def _lacks_package(checkpoint: Checkpoint, exc: ImportError) -> ModelUnfit:
+    return ModelUnfit(
+        f"{checkpoint.source} needs a package that is not installed: {_first_line(exc)}",
+        "install it beside Limner, or take another model",
+    )
+
+
+def _first_line(exc: Exception) -> str:
+    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)[:300]
+
+
+def _cached_info(name: str) -> ModelInfo | None:
+    """What the cache has of a model that Limner can run; None for all others, such as encoders."""
+    full = f"{LOCAL_PREFIX}{name}"
+    try:
+        checkpoint = find_checkpoint(name)
+        kind = kind_of(checkpoint.config)
+        if kind is None:
+            return None
+        stored = sum(path.stat().st_size for path in checkpoint.weights)
+    except ModelIncomplete as exc:
+        # Of encoders the cache has no config.json of transformers; they are listed by themselves.
+        return ModelInfo("local", full, False, exc.hint, exc.message) if _began_as_model(name) else None
+    except (ModelUnknown, OSError):
+        return None
+    note = "reads pictures and writes" if kind == "pictures" else "only writes: for --writer"
+    return ModelInfo("local", full, True, "", f"{note}; commit {checkpoint.revision[:12]}", stored, kind == "pictures")
+
+
+def _began_as_model(name: str) -> bool:
+    from .checkpoint import cache_folder
+
+    return any((cache_folder(name) / "snapshots").glob("*/config.json"))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' own progress bars and notes, which are not for Limner's users."""
+def _quietly_offline() -> Iterator[None]:
+    """Without the network, and without transformers' own progress bars and notes, which are not for Limner's users."""
+    from huggingface_hub import constants
     from transformers.utils import logging
 
-    before = logging.get_verbosity()
+    before, offline = logging.get_verbosity(), constants.HF_HUB_OFFLINE
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        constants.HF_HUB_OFFLINE = offline

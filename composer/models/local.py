@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ...index.decode import ANY_SIZE, decode
 from ...index.errors import PictureUnreadable
 from ..protocols import Message, Picture, Sampling
+from .options import DEFAULT_SIDE_PX
 
 if TYPE_CHECKING:
     import torch
 
-MAX_SIDE_PX = 1024  # a picture is brought to this before the model's own processor sees it
 KEPT_PICTURES = 64  # decoded ones, at most 3 MiB each: an article's pictures are read again at every later spot
 
 
@@ -30,6 +30,8 @@ class LocalModel:
     processor: Any
     context_tokens: int
     dialect: str = "limner"
+    revision: str = ""  # the commit of its weights, where they have one
+    max_side_px: int = DEFAULT_SIDE_PX
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the prompt has, its pictures included."""
@@ -112,7 +114,7 @@ class LocalModel:
             mtime_ns = part.path.stat().st_mtime_ns
         except OSError as exc:
             raise PictureUnreadable(str(part.path), exc.strerror or "the file is not there") from exc
-        return {"type": "image", "image": _decoded(part.path, mtime_ns)}
+        return {"type": "image", "image": _decoded(part.path, mtime_ns, self.max_side_px)}
 
     def _harmless(self, text: str) -> str:
         """The text with the model's own control tokens broken up, so that words from outside cannot open a turn."""
@@ -122,10 +124,10 @@ class LocalModel:
 
 
 @lru_cache(KEPT_PICTURES)
-def _decoded(path: Path, mtime_ns: int) -> Any:
+def _decoded(path: Path, mtime_ns: int, max_side_px: int) -> Any:
     """A picture at the size that models read; another time of change is another picture."""
-    image = decode(path, target_px=MAX_SIDE_PX, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
-    image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+    image = decode(path, target_px=max_side_px, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
+    image.thumbnail((max_side_px, max_side_px))
     return image
 
 

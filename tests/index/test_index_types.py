@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limner.index import index_file, memory, publish
+from limner.index import free, index_file, memory, publish
 from limner.index.build import build, update
 from limner.index.errors import IndexTypeUnknown, MemoryShort
+from limner.index.free import free_bytes
 from limner.index.index_types import AUTO, TYPES, lists_for, type_for
 from limner.index.library import Library
-from limner.index.memory import build_bytes, check_memory, free_bytes, search_bytes
+from limner.index.memory import build_bytes, check_memory, search_bytes
 
 from ..colours import ColourEncoder, Paint
 
@@ -75,7 +76,7 @@ def test_free_memory_is_no_more_than_the_group_may_take(tmp_path: Path, monkeypa
     (tmp_path / "memory.max").write_text("3000000\n")
     (tmp_path / "memory.current").write_text("2500000\n")
     (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 300000\nactive_file 100000\n")
-    monkeypatch.setattr(memory, "_GROUPS", (tmp_path,))
+    monkeypatch.setattr(free, "_GROUPS", (tmp_path,))
     assert free_bytes() == 900_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_bytes() > 1_000_000
