@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,18 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
-from .wiring import Wiring, library_folder, model_options, own_device, wiring_of, within_world
+from .running import RunningOptions, with_running
+from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..composer.article import Brief, Draft
     from ..composer.batch.batch import Batch
     from ..composer.batch.engines import Engine
-    from ..composer.batch.work import Parts
-    from ..composer.protocols import Model
+    from ..composer.batch.work import Outcome, Parts
+    from ..composer.brief import BriefFields
     from ..index.library import Library
     from .settings import Settings
 
+_TABLE_ROWS = 100  # more of them are in batch.json; those without an article come first
 
+
+@with_running
 def batch(
     ctx: typer.Context,
     briefs: Annotated[
@@ -41,11 +48,22 @@ def batch(
         ),
     ],
     library: options.Library = None,
+    defaults: Annotated[
+        Path | None,
+        typer.Option(
+            "--defaults",
+            metavar="BRIEF.toml",
+            help="A brief whose keys hold for rows that do not say otherwise.",
+            show_default=False,
+        ),
+    ] = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
     where: options.Where = None,
     model: options.Model = None,
-    device: options.Device = None,
+    writer: options.Writer = None,
+    selector: options.Selector = None,
+    running: RunningOptions = None,
     formats: options.Formats = None,
     seed: options.Seed = None,
     embed: options.Embed = None,
@@ -72,7 +90,8 @@ def batch(
     engine: options.Engines = None,
     address: options.Address = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the batch in DIR: make what failed, is unfinished or was edited.")
+        bool,
+        typer.Option("--resume", help="Go on with the batch in DIR: make what failed, is unfinished or was edited."),
     ] = False,
     anyway: options.Anyway = False,
     as_json: options.Json = False,
@@ -86,31 +105,31 @@ def batch(
             "images": images,
             "candidates": candidates,
             "model": model,
-            "device": device,
+            "writer": writer,
+            "selector": selector,
             "format": tuple(formats) if formats else None,
             "seed": seed,
             "embed": embed,
             "engine": engine,
             "address": address,
+            **(running or {}),
         }
     )
     from ..composer.batch.batch import run_batch
-    from ..composer.batch.fields import reader
     from ..composer.batch.rows import Row, read_rows
     from .batch_progress import Rows
 
     folder = library_folder(settings.library)
-    defaults = {"images": settings.images, "candidates": settings.candidates, "seed": settings.seed, "where": where}
-    rows = read_rows(briefs, reader(defaults))
+    rows = read_rows(briefs, _defaults(settings, defaults, where))
     wiring = wiring_of(ctx)
     opened = wiring.library(folder, own_device(settings))
-    within_world(wiring.check_library(settings.model, opened), anyway=anyway, warn=terminal.note)
+    within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=terminal.note)
     if opened.caution:
         terminal.note(opened.caution)
     if where is not None:
         opened.where(where)  # a condition that is none is told of once, not for every row
     make = _engine(wiring, settings, opened, out, jobs=jobs, batch_size=batch_size, anyway=anyway)
-    models = {"writer": settings.model, "selector": settings.model, "encoder": opened.manifest.encoder}
+    models = {"writer": writer_name(settings), "selector": selector_name(settings), "encoder": opened.manifest.encoder}
     with Rows(sum(isinstance(row, Row) for row in rows)) as progress:
         made = run_batch(
             rows,
@@ -127,6 +146,16 @@ def batch(
         raise typer.Exit(1)
 
 
+def _defaults(settings: Settings, path: Path | None, where: str | None) -> BriefFields:
+    """What a row has that does not say otherwise: the flag's, else the brief's, else the setting's."""
+    from ..composer.brief import BriefFields, read_brief
+
+    given = BriefFields() if path is None else read_brief(path)
+    if where is not None:
+        given = given.over(BriefFields(where=where))
+    return given.or_else(images=settings.images or "auto", candidates=settings.candidates, seed=settings.seed)
+
+
 def _engine(
     wiring: Wiring,
     settings: Settings,
@@ -141,55 +170,61 @@ def _engine(
 
     if settings.engine is options.Engine.RAY:
         if jobs is not None:
-            raise typer.BadParameter("is of this machine; the cluster has its own number of workers", param_hint="--jobs")
+            raise typer.BadParameter(
+                "is of this machine; the cluster has its own number of workers", param_hint="--jobs"
+            )
         from ..composer.batch.over_ray import RayEngine
-        from ..index.engines.ray import cluster
+        from ..index.engines.ray import cluster, share, tables
 
         load = partial(_parts_there, wiring, settings, opened.folder, anyway=anyway)
-        return RayEngine(load, out.absolute(), partial(cluster, settings.address), batch_size or GROUP_SIZE)
+        return RayEngine(
+            load,
+            out.absolute(),
+            batch_size or GROUP_SIZE,
+            connect=partial(cluster, settings.address),
+            share=partial(share, device=settings.device),
+            tables=tables,
+        )
     if settings.address is not None:
         raise typer.BadParameter("is the address of a Ray cluster; add --engine ray", param_hint="--address")
-    model = _model(wiring, settings)
-    parts = _parts(wiring, settings, model, opened, anyway=anyway)
+    parts = _parts(wiring, settings, opened, anyway=anyway)
     if answers_many(parts):
         if jobs is not None:
             raise typer.BadParameter(
-                f"is for served models; {settings.model} answers --batch-size rows in one pass", param_hint="--jobs"
+                f"is for served models; {_names(settings)} answers --batch-size rows in one pass", param_hint="--jobs"
             )
     elif batch_size is not None:
         raise typer.BadParameter(
-            f"is for local models; {settings.model} is asked by --jobs rows at a time", param_hint="--batch-size"
+            f"is for local models; {_names(settings)} is asked by --jobs rows at a time", param_hint="--batch-size"
         )
     return LocalEngine(parts, out, batch_size or GROUP_SIZE, jobs or JOBS)
 
 
-def _model(wiring: Wiring, settings: Settings) -> Model | None:
-    from ..composer.words import NAME as BY_WORDS
-
-    return None if settings.model == BY_WORDS else wiring.model(settings.model, model_options(settings))
+def _names(settings: Settings) -> str:
+    return " and ".join(dict.fromkeys((writer_name(settings), selector_name(settings))))
 
 
 def _parts_there(wiring: Wiring, settings: Settings, library: Path, *, anyway: bool) -> Parts:
     """The parts on another machine, which loads them itself."""
-    opened = wiring.library(library, settings.device)
-    return _parts(wiring, settings, _model(wiring, settings), opened, anyway=anyway)
+    return _parts(wiring, settings, wiring.library(library, settings.device), anyway=anyway)
 
 
-def _parts(wiring: Wiring, settings: Settings, model: Model | None, opened: Library, *, anyway: bool) -> Parts:
+def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool) -> Parts:
     from ..composer.batch.work import Parts
 
     def check(brief: Brief, draft: Draft | None) -> str | None:
         if draft is None:
-            outside = wiring.check_instruction(settings.model, brief.instruction)
+            outside = wiring.check_instruction(writer_name(settings), brief.instruction)
         else:
-            outside = wiring.check_draft(settings.model, draft.markdown)
+            outside = wiring.check_draft(writer_name(settings), draft.markdown)
         notices: list[str] = []
         within_world(outside, anyway=anyway, warn=notices.append)
         return notices[0] if notices else None
 
+    writer, selector = load_models(wiring, settings, told=lambda name: terminal.err().print(f"Loading {name}"))
     return Parts(
-        model,
-        model,
+        writer,
+        selector,
         lambda where: opened if where is None else opened.where(where),
         opened.manifest.encoder,
         tuple(map(str, settings.format)),
@@ -207,12 +242,24 @@ def _show(made: Batch, *, as_json: bool) -> None:
         terminal.print_json({**tree_of(made), **paths})
         return
     console = terminal.err()
-    console.print(_table(made))
+    shown = made.rows if len(made.rows) <= _TABLE_ROWS else [row for row in made.rows if row.status != "done"]
+    if console.is_terminal:
+        console.print(_table(shown[:_TABLE_ROWS]))
+    else:
+        for row in shown:
+            said = row.title if row.status == "done" else row.reason
+            console.print(f"{terminal.clean(row.id or row.where)}: {_state(row)}: {terminal.clean(said)}")
+    if (more := len(made.rows) - (min(len(shown), _TABLE_ROWS) if console.is_terminal else len(shown))) > 0:
+        console.print(f"and {more} more rows, in {RESULT}", style="dim")
     _tell_left(made)
     terminal.print_paths(paths)
 
 
-def _table(made: Batch) -> object:
+def _state(row: Outcome) -> str:
+    return "kept" if row.done_before else row.status
+
+
+def _table(rows: Sequence[Outcome]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -223,11 +270,10 @@ def _table(made: Batch) -> object:
     table.add_column("State")
     table.add_column("Pictures", justify="right")
     table.add_column("Article, or the reason", overflow="fold", ratio=1)
-    for row in made.rows:
-        state = "kept" if row.done_before else row.status
+    for row in rows:
         table.add_row(
             Text(terminal.clean(row.id or row.where)),
-            Text(state, style=colours[row.status]),
+            Text(_state(row), style=colours[row.status]),
             str(row.pictures) if row.status == "done" else "",
             Text(terminal.clean(row.title if row.status == "done" else row.reason)),
         )

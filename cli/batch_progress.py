@@ -69,7 +69,7 @@ class Rows:
             self._console.print(f"Composing: {self._line()}")
 
     def _line(self) -> str:
-        """"12 of 200 · 31 a minute · 6 min left"."""
+        """ "12 of 200 · 31 a minute · 6 min left"."""
         done = sum(share == 1.0 for share in self._shares.values())
         line = f"{done} of {self._rows}"
         made = sum(self._shares.values()) - self._before

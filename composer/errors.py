@@ -14,6 +14,7 @@ LimnerError               message names the thing, hint names the fix (index/err
   RunMismatch             a run folder that belongs to another brief, draft or model
   BatchUnreadable         a list of briefs that is missing, damaged or empty
   BatchBusy               another process composes into the same folder
+  MessageTooLong          a message of a conversation that does not fit into the model's context
 """
 
 from __future__ import annotations
@@ -75,3 +76,7 @@ class BatchUnreadable(LimnerError):
 
 class BatchBusy(LimnerError):
     """Another process composes into the same folder."""
+
+
+class MessageTooLong(LimnerError):
+    """A message of a conversation that alone does not fit into the model's context."""

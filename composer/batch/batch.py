@@ -1,8 +1,8 @@
 """A whole batch: which rows are still to be made, who makes them, and the record of it beside their folders.
 
-    OUT/ROW/...       each row's article (work.py)
-    OUT/batch.json    every row: its folder, whether it stands, and why not
-    OUT/index.html    the articles as cards (page.py)
+OUT/ROW/...       each row's article (work.py)
+OUT/batch.json    every row: its folder, whether it stands, and why not
+OUT/index.html    the articles as cards (page.py)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from ...index.atomic import write_failed, write_whole
 from ..errors import BatchBusy, RunMismatch
 from .engines import BatchProgress, Engine, Unseen
-from .page import PAGE, write_page
+from .page import write_page
 from .rows import BadRow, Row
 from .work import RECORD, Outcome, as_tree, bad_outcome, stands, unfinished
 
@@ -88,9 +88,11 @@ def run_batch(
         _write(_batch(out, models, outcomes))
         try:
             todo = [row for row in rows if isinstance(row, Row) and row.folder in waiting]
+            by_folder = {row.folder: row for row in todo}
             for outcome in engine(todo, told) if todo else ():
                 assert outcome.folder is not None
                 outcomes[waiting[outcome.folder]] = outcome
+                told.row(by_folder[outcome.folder], 1.0)
         finally:
             batch = _batch(out, models, outcomes)
             _write(batch)

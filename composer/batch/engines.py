@@ -89,9 +89,7 @@ def compose_group(rows: Sequence[Row], parts: Parts, out: Path, progress: BatchP
     return [_outcome(future, row, out) for future, row in zip(futures, rows, strict=True)]
 
 
-def _pieces(
-    rows: Sequence[Row], parts: Parts, out: Path, progress: BatchProgress
-) -> list[Callable[[Share], Outcome]]:
+def _pieces(rows: Sequence[Row], parts: Parts, out: Path, progress: BatchProgress) -> list[Callable[[Share], Outcome]]:
     return [partial(_compose, row, parts, out, progress) for row in rows]
 
 

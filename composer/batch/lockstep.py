@@ -7,7 +7,7 @@ on how fast a thread is, and the same rows give the same bytes. Knows nothing of
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -22,8 +22,13 @@ Share = Callable[[Model], Model]  # a model, to the model that one row of the gr
 class ManyModel(Protocol):
     """A model that answers several prompts in one pass, each as it would answer it alone."""
 
-    def generate_many(self, prompts: Sequence[Sequence[Message]], samplings: Sequence[Sampling]) -> list[str]:
-        """The whole reply to each prompt."""
+    def generate_many(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        samplings: Sequence[Sampling],
+        schemas: Sequence[Mapping[str, Any] | None],
+    ) -> list[str]:
+        """The whole reply to each prompt, held to its JSON schema where it has one."""
         ...
 
     def score_many(self, prompts: Sequence[Sequence[Message]], answers: Sequence[Sequence[str]]) -> list[list[float]]:
@@ -43,6 +48,7 @@ class _Question:
     kind: str  # "generate" or "score"
     messages: Sequence[Message]
     detail: Any  # a Sampling, or the answers
+    schema: Mapping[str, Any] | None = None
     answer: Future[Any] = field(default_factory=Future)
 
 
@@ -108,7 +114,7 @@ class Lockstep:
             return self._asked
 
     def _answer(self, questions: Sequence[_Question], one: ThreadPoolExecutor) -> None:
-        """Answer all in one pass; where it fails, each half in one, so that a fault ends up with the row that has it."""
+        """Answer all in one pass; where it fails, each half in one, so that a fault ends with the row that has it."""
         # In a thread of its own: what it raises, of whatever kind, is then a value, and Ctrl-C reaches this one.
         answers = one.submit(_pass, questions)
         fault = answers.exception()
@@ -137,7 +143,9 @@ def _pass(questions: Sequence[_Question]) -> list[Any]:
     model, kind = questions[0].model, questions[0].kind
     assert isinstance(model, ManyModel)
     prompts, details = [q.messages for q in questions], [q.detail for q in questions]
-    return list(model.generate_many(prompts, details) if kind == "generate" else model.score_many(prompts, details))
+    if kind == "score":
+        return list(model.score_many(prompts, details))
+    return list(model.generate_many(prompts, details, [question.schema for question in questions]))
 
 
 def _together(waiting: dict[int, _Question]) -> list[int]:
@@ -179,11 +187,17 @@ class _Shared:
     def context_tokens(self) -> int:
         return self.model.context_tokens
 
+    @property
+    def revision(self) -> str:
+        return getattr(self.model, "revision", "")
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self.group.count_tokens(self.model, messages)
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
-        yield self.group.ask(self.row, _Question(self.model, "generate", messages, sampling))
+    def generate(
+        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
+        yield self.group.ask(self.row, _Question(self.model, "generate", messages, sampling, schema))
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         return self.group.ask(self.row, _Question(self.model, "score", messages, answers))

@@ -8,21 +8,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..article import Brief
+from ..brief import WRITING, BriefFields, brief_fields, to_brief
 from ..errors import BatchUnreadable, BriefInvalid
+from ..markdown import one_line
 from ..publish import name_for
 
 Fields = Mapping[str, Any]
-# The fields of a row and the folder that its paths start from, to a brief and the path of its draft.
-ReadBrief = Callable[[Fields, Path], tuple[Brief, Path | None]]
 
 _LONGEST_CELL = 10_000_000  # characters; the csv module stops at 131,072
+_NAMES_FILES = {"draft", "material", "outline"}  # keys that may name a Markdown file, which then is no draft itself
 _DIGEST_LENGTH = 8  # hexadecimal digits behind a name: enough for what else would have the same one
 
 
@@ -33,9 +35,16 @@ class Row:
     where: str  # "line 3", or the name of a file
     id: str
     folder: str  # the name of the row's folder
-    brief: Brief
-    draft: Path | None
-    digest: str  # of the brief and the draft's bytes
+    fields: BriefFields
+    digest: str  # of the brief, the draft and whatever else it names
+
+    def brief(self) -> Brief:
+        """The brief, with the files that it names read: thousands of rows would not fit into memory with them.
+
+        Raises:
+            BriefInvalid: a file that is no longer there, or no longer what it should be.
+        """
+        return to_brief(self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +53,11 @@ class BadRow:
 
     where: str
     id: str
-    reason: str
+    reason: str  # a sentence that names the place
 
 
-def read_rows(source: Path, read: ReadBrief) -> list[Row | BadRow]:
-    """All rows of a list or a folder, in its order.
+def read_rows(source: Path, defaults: BriefFields) -> list[Row | BadRow]:
+    """All rows of a list or a folder, in its order; defaults is what rows have that do not say otherwise.
 
     Raises:
         BatchUnreadable: it is not there, of no known kind, damaged as a whole, or has no row.
@@ -56,8 +65,8 @@ def read_rows(source: Path, read: ReadBrief) -> list[Row | BadRow]:
     """
     rows: list[Row | BadRow] = []
     by_folder: dict[str, Row] = {}
-    for where, fields in _fields(source):
-        row = _row(where, fields, source if source.is_dir() else source.parent, read)
+    for where, fields, folder in _fields(source):
+        row = _row(where, fields, folder, defaults)
         if isinstance(row, Row):
             other = by_folder.setdefault(row.folder.casefold(), row)
             if other is not row:
@@ -71,37 +80,68 @@ def read_rows(source: Path, read: ReadBrief) -> list[Row | BadRow]:
     return rows
 
 
-def folder_name(words: str, *, exact: bool) -> str:
-    """A folder's name for an id, or for other words; never a path. What does not say the words whole has a digest."""
+def folder_name(words: str, whole: str | None = None) -> str:
+    """A folder's name for some words, never a path: they themselves, or what a name can keep of them and a digest.
+
+    whole is all that the words stand for, where that is more; then the digest is of it, and always there.
+    """
     stem = name_for(words, "", ()) if any(map(str.isalnum, words)) else "row"
-    return stem if exact and stem == words else f"{stem}-{_digest(words.encode())[:_DIGEST_LENGTH]}"
+    if whole is None and stem == words:
+        return stem
+    return f"{stem}-{_digest((whole or words).encode())[:_DIGEST_LENGTH]}"
 
 
-def _row(where: str, fields: Fields | str, base: Path, read: ReadBrief) -> Row | BadRow:
+def _row(where: str, fields: Fields | str, folder: Path, defaults: BriefFields) -> Row | BadRow:
     if isinstance(fields, str):
-        return BadRow(where, "", fields)
-    rest = dict(fields)
-    given = rest.pop("id", None)
-    name = "" if given is None else str(given).strip()
+        return BadRow(where, "", f"{where} {fields}")
+    said = dict(fields)
+    given = said.pop("id", None)
+    name = "" if given is None else one_line(str(given))
     if given is not None and (not name or isinstance(given, list | dict | bool)):
-        return BadRow(where, "", "id: must be a word or a number")
+        return BadRow(where, "", f"{where}: `id` must be a word or a number")
     try:
-        brief, draft = read(rest, base)
+        own = brief_fields(said, folder=folder, source=where)
+        row = own.or_else(**_fitting(own, defaults))
+        brief = to_brief(row)
     except BriefInvalid as exc:
-        return BadRow(where, name, str(exc))
+        message = exc.message if exc.message.startswith(where) else f"{where}: {exc.message}"
+        return BadRow(where, name, f"{message}; {exc.hint}" if exc.hint else message)
     if name:
-        folder = folder_name(name, exact=True)
-    else:
-        # What the article is, so that another number of pictures is another edition of the same row.
-        said = brief.title or next(iter(brief.instruction.strip().splitlines()), "") or (draft.stem if draft else "")
-        whole = json.dumps([brief.instruction, brief.title, str(rest.get("draft", ""))], ensure_ascii=False)
-        folder = f"{folder_name(said, exact=False).rpartition('-')[0]}-{_digest(whole.encode())[:_DIGEST_LENGTH]}"
-        name = folder
-    return Row(where, name, folder, brief, draft, _digest_row(brief, draft))
+        return Row(where, name, folder_name(name), row, _digest_row(brief, row.draft))
+    words, whole = _identity(brief, row, folder)
+    name = folder_name(words, whole)
+    return Row(where, name, name, row, _digest_row(brief, row.draft))
+
+
+def _fitting(row: BriefFields, defaults: BriefFields) -> dict[str, Any]:
+    """The defaults that a row can have: a finished draft is past how to write, and a row may use no library."""
+    past = {"draft", *(WRITING if row.draft is not None else ()), *(("where",) if row.references_only else ())}
+    return {key: value for key, value in defaults.said().items() if key not in past}
+
+
+def _identity(brief: Brief, fields: BriefFields, folder: Path) -> tuple[str, str]:
+    """What the article is about: some words, and everything; how it is to be made is not part of it.
+
+    So a row without an id keeps its folder when, say, its number of pictures is edited.
+    """
+    draft = None if fields.draft is None else os.path.relpath(fields.draft, folder)
+    said = [
+        brief.title,
+        *brief.instruction.strip().splitlines()[:1],
+        ", ".join(brief.keywords),
+        *(section.heading for section in brief.outline[:1]),
+        fields.draft and fields.draft.stem,
+        *(material.name for material in brief.material[:1]),
+    ]
+    words = next((words for words in said if words), "")
+    outline = [asdict(section) for section in brief.outline]
+    names = [material.name for material in brief.material]
+    everything = [brief.instruction, brief.title, brief.keywords, outline, draft, names]
+    return words, json.dumps(everything, ensure_ascii=False)
 
 
 def _digest_row(brief: Brief, draft: Path | None) -> str:
-    values = json.dumps(asdict(brief), ensure_ascii=False, sort_keys=True, default=str)
+    values = json.dumps(asdict(brief), ensure_ascii=False, sort_keys=True)
     try:
         text = b"" if draft is None else draft.read_bytes()
     except OSError:
@@ -113,8 +153,8 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _fields(source: Path) -> Iterator[tuple[str, Fields | str]]:
-    """Yield (where, the fields of a row or what is wrong with it).
+def _fields(source: Path) -> Iterator[tuple[str, Fields | str, Path]]:
+    """Yield (where, the fields of a row or what is wrong with it, the folder that its paths start from).
 
     Raises:
         BatchUnreadable: see `read_rows`.
@@ -127,13 +167,16 @@ def _fields(source: Path) -> Iterator[tuple[str, Fields | str]]:
         ".yaml": _yaml,
         ".yml": _yaml,
     }
-    kind = _folder if source.is_dir() else kinds.get(source.suffix.lower())
-    if kind is None:
+    kind = kinds.get(source.suffix.lower())
+    if not source.is_dir() and (kind is None or not source.exists()):
         known = "JSON Lines (.jsonl), CSV, YAML or a folder of drafts (.md) and briefs (.toml)"
         reason = "is no list of briefs by its name" if source.exists() else "does not exist"
         raise BatchUnreadable(f"{source} {reason}", f"give {known}")
     try:
-        yield from kind(source)
+        if kind is None or source.is_dir():
+            yield from _folder(source)
+        else:
+            yield from ((where, fields, source.parent) for where, fields in kind(source))
     except OSError as exc:
         raise BatchUnreadable(f"cannot read {source}: {exc.strerror}", "mend its permissions") from exc
     except UnicodeDecodeError as exc:
@@ -195,9 +238,16 @@ def _csv(source: Path) -> Iterator[tuple[str, Fields | str]]:
                     yield where, f"has {len(cells)} cells, the header has {len(header)}"
                     continue
                 given = zip(header, cells, strict=False)
-                yield where, {key: cell for key, cell in given if key and cell.strip()}
+                yield where, {key: _cell(key, cell.strip()) for key, cell in given if key and cell.strip()}
         except csv.Error as exc:
             raise BatchUnreadable(f"{source}, line {reader.line_num}, is not CSV: {exc}", "mend that line") from exc
+
+
+def _cell(key: str, cell: str) -> str | list[str]:
+    """What a cell says; one of files may name several."""
+    if key in ("reference", "material"):
+        return [name for part in cell.split(";") if (name := part.strip())]
+    return cell
 
 
 def _header(source: Path, cells: Iterable[str]) -> list[str]:
@@ -246,29 +296,28 @@ def _of_node(loader: Any, node: Any) -> Fields | str:
     return {str(key): value for key, value in values.items()}
 
 
-def _folder(source: Path) -> Iterator[tuple[str, Fields | str]]:
+def _folder(source: Path) -> Iterator[tuple[str, Fields | str, Path]]:
     """Every .toml is a brief and every .md a draft, but those that a brief of the folder names as its own."""
     files = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".md", ".markdown", ".toml"))
     files = [p for p in files if p.is_file() and not any(part[0] == "." for part in p.relative_to(source).parts)]
-    found: dict[str, Fields | str] = {}
+    found: dict[str, tuple[Fields | str, Path]] = {}
     taken: set[Path] = set()
     for path in files:
-        if path.suffix.lower() != ".toml":
-            continue
-        place = path.relative_to(source)
-        found[place.as_posix()] = fields = _toml(path)
-        if isinstance(fields, dict):
-            fields.setdefault("id", (place.parent if place.name == "brief.toml" else place.with_suffix("")).as_posix())
-            for key in ("draft", "references"):
-                if key in fields:
-                    fields[key] = _beside(fields[key], place.parent)
-            if isinstance(fields.get("draft"), str):
-                taken.add((source / fields["draft"]).resolve())
+        if path.suffix.lower() == ".toml":
+            place = path.relative_to(source)
+            fields = _toml(path)
+            if isinstance(fields, dict):
+                of_folder = place.name == "brief.toml" and place.parent.parts
+                fields.setdefault("id", (place.parent if of_folder else place.with_suffix("")).as_posix())
+                for key in _NAMES_FILES & fields.keys():
+                    named = fields[key] if isinstance(fields[key], list) else [fields[key]]
+                    taken.update((path.parent / name).resolve() for name in named if isinstance(name, str))
+            found[place.as_posix()] = fields, path.parent
     for path in files:
-        place = path.relative_to(source)
         if path.suffix.lower() != ".toml" and path.resolve() not in taken:
-            found[place.as_posix()] = {"id": place.with_suffix("").as_posix(), "draft": str(place)}
-    yield from ((name, found[name]) for name in sorted(found))
+            place = path.relative_to(source)
+            found[place.as_posix()] = {"id": place.with_suffix("").as_posix(), "draft": path.name}, path.parent
+    yield from ((name, *found[name]) for name in sorted(found))
 
 
 def _toml(path: Path) -> Fields | str:
@@ -280,10 +329,3 @@ def _toml(path: Path) -> Fields | str:
         return "is not UTF-8 text"
     except OSError as exc:
         return f"cannot be read: {exc.strerror}"
-
-
-def _beside(value: Any, folder: Path) -> Any:
-    """Paths that a brief in a folder below gives, as the list's own folder sees them."""
-    if isinstance(value, list):
-        return [_beside(item, folder) for item in value]
-    return str(folder / value) if isinstance(value, str) else value

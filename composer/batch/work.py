@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -85,7 +86,7 @@ _KEPT = TypeAdapter(Outcome)
 
 def bad_outcome(row: BadRow) -> Outcome:
     """The outcome of a row that cannot be one."""
-    return Outcome(row.where, row.id, None, "failed", f"{row.where}: {row.reason}")
+    return Outcome(row.where, row.id, None, "failed", row.reason)
 
 
 def unfinished(row: Row) -> Outcome:
@@ -126,21 +127,22 @@ def compose_row(row: Row, parts: Parts, out: Path, share: Share, progress: Progr
         _unlink(folder / RECORD)  # from here on the row is unfinished
         if before.digest != row.digest:
             _clear(folder)  # the row was edited: nothing of the old one may stay
-    draft = None if row.draft is None else read_draft(row.draft, title=row.brief.title)
-    caution = parts.check(row.brief, draft)
+    brief, draft_path = row.brief(), row.fields.draft
+    draft = None if draft_path is None else read_draft(draft_path, title=brief.title)
+    caution = parts.check(brief, draft)
     if caution and progress:
         progress.notice(caution)
 
     def make(*, resume: bool) -> Article:
         return compose(
-            row.brief,
+            brief,
             writer=parts.writer and share(parts.writer),
             selector=parts.selector and share(parts.selector),
-            library=parts.library(row.brief.where),
+            library=parts.library(brief.where),
             encoder=parts.encoder,
             out=folder,
             draft=draft,
-            draft_path=row.draft,
+            draft_path=draft_path,
             formats=parts.formats,
             embed=parts.embed,
             resume=resume,
@@ -175,10 +177,8 @@ def failed(row: Row, out: Path, exc: Exception) -> Outcome:
     """The outcome of a row whose article could not be made, kept if the disk allows."""
     reason = str(exc) if isinstance(exc, LimnerError) else f"unexpected {type(exc).__name__}: {exc}"
     outcome = Outcome(row.where, row.id, row.folder, "failed", one_line(reason), digest=row.digest)
-    try:
+    with suppress(LimnerError):  # it is in batch.json, and without a row.json it counts as unfinished
         _keep(out / row.folder, outcome)
-    except LimnerError:
-        pass  # it is in batch.json, and without a row.json it counts as unfinished
     return outcome
 
 
@@ -217,6 +217,16 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as exc:
         raise write_failed(path, exc) from exc
+
+
+def to_json(outcome: Outcome) -> str:
+    """An outcome for another process."""
+    return _KEPT.dump_json(outcome).decode()
+
+
+def from_json(text: str) -> Outcome:
+    """The inverse of `to_json`."""
+    return _KEPT.validate_json(text)
 
 
 def as_tree(outcome: Outcome) -> dict[str, object]:
