@@ -1,9 +1,10 @@
-"""`limner models`: what can write and choose, and what can search, here and now."""
+"""`limner models`: what can write and choose, and what can search, here and now; and how more comes here."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +13,9 @@ from .wiring import wiring_of
 
 if TYPE_CHECKING:
     from ..composer.models.load import ModelInfo
+    from ..composer.models.pull import Pulled
 
+_OPEN_CLIP = "open_clip:"
 app = typer.Typer()
 
 _TIERS = {
@@ -35,15 +38,87 @@ def list_models(ctx: typer.Context, as_json: options.Json = False) -> None:
     wiring = wiring_of(ctx)
     models, encoders = wiring.known_models(), wiring.encoders_at_hand()
     if as_json:
-        fields = ("tier", "name", "present", "needs", "note")
+        shown = ("tier", "name", "present", "needs", "note", "size_bytes", "reads_pictures")
         terminal.print_json(
-            {"models": [{name: getattr(model, name) for name in fields} for model in models], "encoders": encoders}
+            {"models": [{name: getattr(model, name) for name in shown} for model in models], "encoders": encoders}
         )
         return
     _show(models, encoders)
 
 
+@app.command("pull")
+def pull_model(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model of the hub, as ORGANISATION/NAME; or an encoder, as open_clip:ARCHITECTURE/TAG.",
+            show_default=False,
+        ),
+    ],
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--revision",
+            metavar="R",
+            help="A branch, a tag or a commit of the model.  (default: main)",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fetch a model, or what is missing of it: the one command that uses the network."""
+    from .progress import Bytes
+
+    if name.startswith(_OPEN_CLIP):
+        if revision is not None:
+            raise typer.BadParameter("is for models alone, encoders have tags", param_hint="--revision")
+        _pull_encoder(name.removeprefix(_OPEN_CLIP), as_json=as_json)
+        return
+    from ..composer.models.load import LOCAL_PREFIX
+    from ..composer.models.pull import pull
+    from ..index.free import size
+
+    own = name.removeprefix(LOCAL_PREFIX)
+    with Bytes(f"Fetching {own}") as bar:
+        pulled = pull(own, revision or "main", progress=bar)
+    if as_json:
+        terminal.print_json({"model": f"{LOCAL_PREFIX}{pulled.name}", **_fields(pulled)})
+        return
+    console = terminal.out()
+    if console.is_terminal:
+        console.print("✓ ", style="green", end="")
+    console.print(f"{LOCAL_PREFIX}{terminal.clean(pulled.name)}")
+    console.print(f"  commit   {pulled.revision}")
+    console.print(f"  size     {size(pulled.size_bytes)}, of which {size(pulled.fetched_bytes)} were fetched now")
+    console.print(f"  folder   {terminal.clean(pulled.folder)}")
+
+
+def _fields(pulled: Pulled) -> dict[str, object]:
+    return {field.name: getattr(pulled, field.name) for field in fields(pulled) if field.name != "name"}
+
+
+def _pull_encoder(name: str, *, as_json: bool) -> None:
+    from ..composer.models.pull import pull_file
+    from ..index.encoder import hub_source
+    from .progress import Bytes
+
+    with Bytes(f"Fetching {name}") as bar:
+        path = pull_file(*hub_source(name), progress=bar)
+    if as_json:
+        terminal.print_json({"encoder": name, "path": path})
+        return
+    console = terminal.out()
+    if console.is_terminal:
+        console.print("✓ ", style="green", end="")
+    console.print(terminal.clean(name))
+    console.print(f"  weights  {terminal.clean(path)}")
+
+
 def _show(models: list[ModelInfo], encoders: list[str]) -> None:
+    from ..index.free import size
+
     console = terminal.out()
     console.print("Models, for --model", style="bold")
     ranked = sorted(models, key=lambda model: [*_TIERS, model.tier].index(model.tier))
@@ -52,13 +127,13 @@ def _show(models: list[ModelInfo], encoders: list[str]) -> None:
         for model in group:
             console.print("    ✓ " if model.present else "    - ", style="green" if model.present else "dim", end="")
             console.print(f"{terminal.clean(model.name)}{'' if model.present else '  (not here)'}")
-            for line in (model.needs and f"needs {model.needs}", model.note):
+            stored = size(model.size_bytes) if model.size_bytes else ""
+            for line in (stored, model.needs and f"needs {model.needs}", model.note):
                 if line:
                     console.print(f"        {terminal.clean(line)}", style="dim")
     console.print("Encoders, for --encoder", style="bold")
     for name in encoders:
         console.print("    ✓ ", style="green", end="")
         console.print(terminal.clean(name))
-    console.print(
-        "    any open_clip folder, or ARCHITECTURE/TAG of open_clip once it is in the local cache", style="dim"
-    )
+    pulled = "ARCHITECTURE/TAG of open_clip after `limner models pull open_clip:ARCHITECTURE/TAG`"
+    console.print(f"    any open_clip folder, or {pulled}", style="dim")

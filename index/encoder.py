@@ -202,6 +202,21 @@ def encoders_at_hand() -> list[str]:
     return names + sorted(cached)
 
 
+def hub_source(name: str) -> tuple[str, tuple[str, ...]]:
+    """Where the weights of ARCHITECTURE/TAG lie on the hub: the repository, and its files of them, the best first.
+
+    Raises:
+        EncoderUnknown: open_clip has no such weights, or not on the hub.
+    """
+    arch, _, tag = split_name(name)[0].rpartition("/")
+    config = _tag_config(arch, tag)
+    source = _on_hub(config)
+    if source is None:
+        why = "has its weights elsewhere than on the hub" if config else "is none of open_clip's ARCHITECTURE/TAG"
+        raise EncoderUnknown(f"{name!r} {why}", "`python -c 'import open_clip; print(open_clip.list_pretrained())'`")
+    return source
+
+
 def device_named(name: str) -> torch.device:
     """The device of a name: auto, cpu, cuda or cuda:N.
 
@@ -273,16 +288,25 @@ def _tag_config(arch: str, tag: str) -> dict[str, Any]:
     return dict(get_pretrained_cfg(arch, tag) or {})
 
 
+def _on_hub(config: dict[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+    """A tag's repository and its files of weights, the best first."""
+    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+
+    repository, _, filename = config.get("hf_hub", "").rpartition("/")
+    if not repository:
+        return None
+    if not filename:
+        return repository, (HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME)
+    safe = (f"{Path(filename).stem}.safetensors",) if Path(filename).suffix in (".bin", ".pth") else ()
+    return repository, (*safe, filename)
+
+
 def _cached_weights(config: dict[str, Any]) -> Path | None:
     """Where a tag's weights lie in the caches that open_clip's own download fills, or None."""
     from huggingface_hub import try_to_load_from_cache
-    from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
-    if repository := config.get("hf_hub", ""):
-        repo_id, _, filename = repository.rpartition("/")
-        names = [filename] if filename else [HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME]
-        if filename and Path(filename).suffix in (".bin", ".pth"):
-            names.insert(0, f"{Path(filename).stem}.safetensors")
+    if hub := _on_hub(config):
+        repo_id, names = hub
         for candidate in names:
             cached = try_to_load_from_cache(repo_id, candidate)
             if isinstance(cached, str):

@@ -208,11 +208,11 @@ def kind_of(config: dict[str, Any]) -> Kind | None:
 
 def unfit(source: str, config: dict[str, Any]) -> ModelUnfit:
     """The error for a model that is neither of the two kinds."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers import CONFIG_MAPPING
 
     model_type = str(config.get("model_type", ""))
     families = "take a model of a family that transformers has, as Qwen2.5-VL, Gemma 3 or SmolVLM"
-    if model_type in CONFIG_MAPPING_NAMES:
+    if model_type in CONFIG_MAPPING:
         return ModelUnfit(f"{source} is a {model_type}, which neither reads pictures nor writes", families)
     if "auto_map" in config:
         return ModelUnfit(

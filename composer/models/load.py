@@ -10,11 +10,12 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
+from ...index.free import size
 from ..errors import ModelIncomplete, ModelUnfit, ModelUnknown
 from ..protocols import Model
 from ..words import NAME as BY_WORDS
 from .checkpoint import Checkpoint, Kind, cached_names, find_checkpoint, kind_of
-from .memory import check_memory, count_parameters, weigh
+from .memory import check_memory, count_parameters, weigh, with_room
 from .options import ModelOptions
 from .placement import devices_named, dtype_for, loading_arguments
 from .text import TextProcessor, no_pictures
@@ -174,6 +175,9 @@ def _processor(checkpoint: Checkpoint, kind: Kind) -> Any:
     from transformers import AutoProcessor, AutoTokenizer
 
     source = str(checkpoint.folder)
+    prepared = any((checkpoint.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor"))
+    if kind == "pictures" and not prepared:
+        raise checkpoint.incomplete("its preprocessor_config.json or processor_config.json is missing")
     try:
         if kind == "text":
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
@@ -186,7 +190,7 @@ def _processor(checkpoint: Checkpoint, kind: Kind) -> Any:
     except _UNLOADABLE as exc:
         raise checkpoint.incomplete(f"its tokenizer or processor cannot be read: {_first_line(exc)}") from exc
     if kind == "pictures" and not hasattr(processor, "image_processor"):
-        raise checkpoint.incomplete("its preprocessor_config.json or processor_config.json is missing")
+        raise ModelUnfit(f"{checkpoint.source} has no processor for pictures", "see `limner models list` for others")
     if not template:
         raise ModelUnfit(
             f"{checkpoint.source} has no chat template: it is a base model, which follows no instructions",
@@ -233,13 +237,16 @@ def _cached_info(name: str) -> ModelInfo | None:
         if kind is None:
             return None
         stored = sum(path.stat().st_size for path in checkpoint.weights)
+        needs = f"{size(with_room(weigh(checkpoint, 'bfloat16')))} of memory in bfloat16"
     except ModelIncomplete as exc:
         # Of encoders the cache has no config.json of transformers; they are listed by themselves.
         return ModelInfo("local", full, False, exc.hint, exc.message) if _began_as_model(name) else None
     except (ModelUnknown, OSError):
         return None
     note = "reads pictures and writes" if kind == "pictures" else "only writes: for --writer"
-    return ModelInfo("local", full, True, "", f"{note}; commit {checkpoint.revision[:12]}", stored, kind == "pictures")
+    return ModelInfo(
+        "local", full, True, needs, f"{note}; commit {checkpoint.revision[:12]}", stored, kind == "pictures"
+    )
 
 
 def _began_as_model(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,19 +81,18 @@ class LocalModel:
         with torch.inference_mode():
             output = self.model(**inputs, use_cache=True, logits_to_keep=1)
             first = torch.log_softmax(output.logits[0, -1].float(), -1)  # (vocabulary,)
-            return [self._continue(inputs, output.past_key_values, first, answer) for answer in tokens]
+            return [self._continue(output.past_key_values, first, answer) for answer in tokens]
 
-    def _continue(self, inputs: dict[str, torch.Tensor], cache: Any, first: torch.Tensor, answer: list[int]) -> float:
+    def _continue(self, cache: Any, first: torch.Tensor, answer: list[int]) -> float:
         import torch
 
         total = float(first[answer[0]])
         if len(answer) == 1:
             return total
-        length = int(inputs["input_ids"].shape[1])
         rest = torch.tensor([answer[:-1]], device=first.device)
-        mask = torch.ones((1, length + len(answer) - 1), dtype=torch.long, device=first.device)
-        logits = self.model(input_ids=rest, attention_mask=mask, past_key_values=cache, use_cache=True).logits[0]
-        cache.crop(1 - len(answer))  # the next answer follows the prompt, not this answer
+        # A copy, because layers that forget (Gemma 3 and 4) cannot go back; no mask, from which models with positions
+        # in three dimensions (Qwen-VL) would count from the beginning again.
+        logits = self.model(input_ids=rest, past_key_values=copy.deepcopy(cache), use_cache=True).logits[0]
         shares = torch.log_softmax(logits.float(), -1)  # (tokens, vocabulary)
         return total + sum(float(shares[i, token]) for i, token in enumerate(answer[1:]))
 

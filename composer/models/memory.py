@@ -62,8 +62,8 @@ def check_memory(
     Raises:
         ModelTooLarge: it does not; with the figures and what would fit.
     """
-    there = max(0, sum(map(free or free_on, devices)) - _with_room(beside))
-    needed = _with_room(weigh(checkpoint, dtype, quantize))
+    there = max(0, sum(map(free or free_on, devices)) - with_room(beside))
+    needed = with_room(weigh(checkpoint, dtype, quantize))
     if needed <= there:
         return
     at = "on the GPU" if devices[0].type == "cuda" else "on this machine"
@@ -97,12 +97,13 @@ def _what_fits(checkpoint: Checkpoint, there: int, dtype: str, quantize: Quantiz
     now = weigh(checkpoint, dtype, quantize)
     for words, other, how in lower:
         needed = weigh(checkpoint, other, how)
-        if needed < now and _with_room(needed) <= there:
-            return f"`{words}` takes {size(_with_room(needed))}; or take a smaller model"
+        if needed < now and with_room(needed) <= there:
+            return f"`{words}` takes {size(with_room(needed))}; or take a smaller model"
     return "take a smaller model, or a machine with more memory: no option makes this one small enough"
 
 
-def _with_room(weights: int) -> int:
+def with_room(weights: int) -> int:
+    """Bytes of a model that works: its weights, and what it takes beside them."""
     return int(weights * (1 + WORKING_SHARE))
 
 

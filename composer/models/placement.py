@@ -80,7 +80,7 @@ def _has_bfloat16() -> bool:
 
 
 def _check_flash(device: torch.device, dtype: str) -> None:
-    from transformers.utils import is_flash_attn_2_available
+    from transformers.utils.import_utils import is_flash_attn_2_available
 
     if device.type != "cuda":
         raise ModelUnfit("flash_attention_2 runs on GPUs alone", "leave --attention at auto")
@@ -97,7 +97,7 @@ def _quantisation(bits: str, dtype: Any) -> Any:
 
     import torch
     from transformers import BitsAndBytesConfig
-    from transformers.utils import is_bitsandbytes_available
+    from transformers.utils.import_utils import is_bitsandbytes_available
 
     if not is_bitsandbytes_available():
         raise ModelUnfit(f"--quantize {bits} needs the package bitsandbytes", "`pip install 'limner[quantize]'`")

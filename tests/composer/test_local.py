@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from limner.composer.errors import ModelUnknown
-from limner.composer.models import load
-from limner.composer.models.load import known_models, load_model
+from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
 from limner.composer.models.options import ModelOptions
 from limner.composer.protocols import Message, Picture, Sampling
@@ -170,48 +167,6 @@ def test_words_from_outside_cannot_open_a_turn_or_place_a_picture(model: LocalMo
     ids = model._inputs(hostile)["input_ids"][0].tolist()
     assert ids.count(plain[0]) == 2  # the user's turn and the assistant's
     assert ids.count(plain[1]) == 0
-
-
-def test_load_model_refuses_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelUnknown, match="no model is named"):
-        load_model("nano-vml", ModelOptions())
-    with pytest.raises(ModelUnknown, match="cannot load"):
-        load_model(f"transformers:{tmp_path}", ModelOptions())
-    with pytest.raises(ModelUnknown, match="cannot load"):
-        load_model("transformers:nobody/no-such-model", ModelOptions())
-
-
-def test_load_model_refuses_a_model_that_reads_no_pictures(tmp_path: Path) -> None:
-    from transformers import LlamaForCausalLM
-
-    LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=64,
-            hidden_size=16,
-            intermediate_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            pad_token_id=0,
-        )
-    ).save_pretrained(tmp_path)
-    with pytest.raises(ModelUnknown, match="image-text-to-text"):
-        load_model(f"transformers:{tmp_path}", ModelOptions())
-
-
-def test_known_models_name_the_tiers() -> None:
-    tiers = [info.tier for info in known_models()]
-    assert tiers[:2] == ["none", "embedded"]
-    assert "local" in tiers
-
-
-def test_known_models_leave_out_what_reads_no_pictures(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    LlamaConfig().save_pretrained(tmp_path / "text")
-    names = [str(folder), str(tmp_path / "text"), str(tmp_path / "nothing")]
-    cache = SimpleNamespace(repos=[SimpleNamespace(repo_id=name, repo_type="model") for name in names])
-    monkeypatch.setattr("huggingface_hub.scan_cache_dir", lambda: cache)
-    assert load._cached_models() == [str(folder)]
 
 
 def test_picture_that_changed_is_read_again(model: LocalModel, tmp_path: Path, paint: Paint) -> None:
