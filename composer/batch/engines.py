@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..protocols import Message, Model, Sampling
 from .lockstep import Lockstep, ManyModel, Share, Stopped
@@ -151,12 +151,18 @@ class _Stoppable:
     def context_tokens(self) -> int:
         return self.model.context_tokens
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)  # what only some models have: a revision, whether they read pictures
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self.model.count_tokens(messages)
 
-    def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+    def generate(
+        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
+    ) -> Iterator[str]:
         self._go_on()
-        for piece in self.model.generate(messages, sampling=sampling):
+        held = {"schema": schema} if schema is not None else {}
+        for piece in self.model.generate(messages, sampling=sampling, **held):
             self._go_on()
             yield piece
 

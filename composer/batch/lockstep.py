@@ -187,9 +187,8 @@ class _Shared:
     def context_tokens(self) -> int:
         return self.model.context_tokens
 
-    @property
-    def revision(self) -> str:
-        return getattr(self.model, "revision", "")
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)  # what only some models have: a revision, whether they read pictures
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self.group.count_tokens(self.model, messages)
