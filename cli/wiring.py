@@ -209,6 +209,18 @@ def encoder_device(settings: Settings) -> str:
     return "auto" if settings.device == "map" else settings.device
 
 
+def about_embedded(model: str) -> str | None:
+    """What whoever asks the embedded model about any picture should know; None for other models."""
+    from ..composer.models.load import EMBEDDED
+
+    if model != EMBEDDED:
+        return None
+    return (
+        f"{EMBEDDED} knows only drawn picture-book scenes: it describes those, makes up what other pictures show, and "
+        "holds no conversation; `limner models list` shows models that are made for more"
+    )
+
+
 def own_device(settings: Settings) -> str:
     """Where this process loads its encoders: the device asked for is that of the machines that do the work."""
     from . import options
