@@ -59,6 +59,8 @@ def batch(
     ] = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
+    permutations: options.Permutations = None,
+    fallback: options.Fallbacks = None,
     where: options.Where = None,
     model: options.Model = None,
     writer: options.Writer = None,
@@ -104,6 +106,8 @@ def batch(
             "library": library,
             "images": images,
             "candidates": candidates,
+            "permutations": permutations,
+            "fallback": fallback,
             "model": model,
             "writer": writer,
             "selector": selector,
@@ -153,7 +157,13 @@ def _defaults(settings: Settings, path: Path | None, where: str | None) -> Brief
     given = BriefFields() if path is None else read_brief(path)
     if where is not None:
         given = given.over(BriefFields(where=where))
-    return given.or_else(images=settings.images or "auto", candidates=settings.candidates, seed=settings.seed)
+    return given.or_else(
+        images=settings.images or "auto",
+        candidates=settings.candidates,
+        permutations=settings.permutations,
+        fallback=str(settings.fallback),
+        seed=settings.seed,
+    )
 
 
 def _engine(
