@@ -3,8 +3,8 @@
 python -m benchmarks.selection_cost [--width 768] [--layers 2] [--side 448]
 
 An article of 12 paragraphs with 6 spots and 8 candidates at each, by a tiny Qwen2.5-VL of random weights. The least is
-every token of the article and every placed picture once, and every candidate once; captions, labels and the question are
-not in it. The reference (InternLM-XComposer's demo) reads everything again at each spot.
+every token of the article and every placed picture once, and every candidate once; captions, labels and the question
+are not in it. The reference (InternLM-XComposer's demo) reads everything again at each spot.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def pictures(folder: Path, side_px: int) -> list[tuple[Hit, ...]]:
 
 
 def choose(model: LocalModel, draft: Draft, found: list[tuple[Hit, ...]], *, again: bool) -> tuple[list[Choice], float]:
-    """Choose at every spot in order, as the pipeline does; `again` reads everything anew each time. Also the processor seconds."""
+    """Choose at every spot in order, as the pipeline does; `again` reads all anew each time. And processor seconds."""
     model._prefix.drop()
     placed: dict[int, Path] = {}
     choices = []
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--side", type=int, default=448, help="of the pictures, in pixels")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # threads that wait for each other on a busy machine count as work
     texts = [path.read_text(encoding="utf-8") for path in (TEXTS / "README.md", TEXTS / "docs" / "library.md")]
     with tempfile.TemporaryDirectory() as place:
         parts = make_qwen(

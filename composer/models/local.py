@@ -198,6 +198,12 @@ class LocalModel:
         ends = self.model.generation_config.eos_token_id
         return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
 
+    @property
+    def _padding(self) -> int:
+        """The token that fills a batch up."""
+        padding = self._tokenizer.pad_token_id
+        return (self._ends or [0])[0] if padding is None else padding
+
     def _asked(
         self, samplings: Sequence[Sampling], schemas: Sequence[Mapping[str, Any] | None], begin: int
     ) -> dict[str, Any]:
@@ -213,12 +219,11 @@ class LocalModel:
             for sampling, schema in zip(samplings, schemas, strict=True)
         ]
         drawing = Drawing(samplings, held, self.model.generation_config.top_k)
-        padding = self._tokenizer.pad_token_id
         return {
             "do_sample": False,
             "logits_processor": LogitsProcessorList([drawing]),
             "max_new_tokens": max(sampling.max_new_tokens for sampling in samplings),
-            "pad_token_id": (self._ends or [0])[0] if padding is None else padding,
+            "pad_token_id": self._padding,
         }
 
     def _reply(self, ids: Sequence[int], limit: int) -> Sequence[int]:
@@ -252,7 +257,7 @@ class LocalModel:
         count = getattr(self.processor, "_get_num_multimodal_tokens", None)
         if count is None or not paths:
             return None
-        sizes = [_decoded(path, _changed(path)).size[::-1] for path in paths]  # (height, width)
+        sizes = [_decoded(path, _changed(path), self.max_side_px).size[::-1] for path in paths]  # (height, width)
         return getattr(count(image_sizes=sizes), "num_image_patches", None)
 
     def _placed(self, prompt: Prompt, rest: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,6 +291,9 @@ class LocalModel:
 
     def _inputs_of(self, prompts: Sequence[Sequence[Message]]) -> dict[str, Any]:
         """Several prompts, padded on the left: their ends stand below each other, where the replies begin."""
+        if not any(isinstance(part, Picture) for messages in prompts for message in messages for part in message.parts):
+            padded = self._padded([self._inputs(messages) for messages in prompts])
+            return self._on_device(padded) | self._positions(padded)
         inputs = self.processor.apply_chat_template(
             [self._chat(messages) for messages in prompts],
             tokenize=True,
@@ -295,6 +303,18 @@ class LocalModel:
             processor_kwargs={"padding": True, "padding_side": "left"},
         )
         return self._on_device(inputs) | self._positions(inputs)
+
+    def _padded(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Prompts of text alone below each other; a model that only writes has a tokenizer and no processor."""
+        import torch
+        from torch.nn.functional import pad
+
+        width = max(row["input_ids"].shape[1] for row in rows)
+        fill = {"input_ids": self._padding}
+        return {
+            key: torch.cat([pad(row[key], (width - row[key].shape[1], 0), value=fill.get(key, 0)) for row in rows])
+            for key in rows[0]
+        }
 
     def _chat(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         return [{"role": message.role, "content": [self._part(part) for part in message.parts]} for message in messages]
