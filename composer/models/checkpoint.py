@@ -168,7 +168,7 @@ def cached_names() -> list[str]:
     """The models of which this machine's cache has something."""
     from huggingface_hub import constants
 
-    folders = Path(constants.HF_HUB_CACHE).glob("models--*--*")
+    folders = Path(constants.HF_HUB_CACHE).glob("models--*")
     return sorted("/".join(folder.name.split("--")[1:]) for folder in folders if folder.is_dir())
 
 

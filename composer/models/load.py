@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from ...index.free import size
 from ..errors import ModelIncomplete, ModelUnfit, ModelUnknown
 from ..protocols import Model
 from ..words import NAME as BY_WORDS
-from .checkpoint import Checkpoint, Kind, cached_names, find_checkpoint, kind_of
+from .checkpoint import Checkpoint, Kind, cache_folder, cached_names, find_checkpoint, kind_of
 from .memory import check_memory, count_parameters, weigh, with_room
 from .options import ModelOptions
 from .placement import devices_named, dtype_for, loading_arguments
@@ -266,9 +267,15 @@ def _cached_info(name: str) -> ModelInfo | None:
 
 
 def _began_as_model(name: str) -> bool:
-    from .checkpoint import cache_folder
-
-    return any((cache_folder(name) / "snapshots").glob("*/config.json"))
+    """Whether what the cache has of it says that it is a model which writes."""
+    for path in (cache_folder(name) / "snapshots").glob("*/config.json"):
+        try:
+            config = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(config, dict) and kind_of(config) is not None:
+            return True
+    return False
 
 
 @contextmanager

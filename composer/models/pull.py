@@ -295,8 +295,9 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
 
 @contextmanager
 def _translated(name: str, revision: str) -> Iterator[None]:
-    """What the hub and the line to it can answer, as errors of ours; its own notes are kept from the screen."""
+    """What the hub and the line to it can answer, as errors of ours; without its own notes and telemetry."""
     import httpx2
+    from huggingface_hub import constants
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
@@ -307,8 +308,9 @@ def _translated(name: str, revision: str) -> Iterator[None]:
     )
     from huggingface_hub.utils import logging
 
-    before = logging.get_verbosity()
+    before, telemetry = logging.get_verbosity(), constants.HF_HUB_DISABLE_TELEMETRY
     logging.set_verbosity_error()
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # the hub is asked for the model, and told nothing else
     again = "run the same command again: it goes on where it stopped"
     try:
         yield
@@ -336,6 +338,7 @@ def _translated(name: str, revision: str) -> Iterator[None]:
         raise PullFailed(f"the download of {name} failed: {str(exc).splitlines()[0][:200]}", again) from exc
     finally:
         logging.set_verbosity(before)
+        constants.HF_HUB_DISABLE_TELEMETRY = telemetry
 
 
 def _status(exc: Any) -> str:
