@@ -144,7 +144,7 @@ def _not_found(server: Server, reason: str, model: str) -> LimnerError:
     more = ", …" if len(names) > LISTED else ""
     return ModelUnknown(
         f"{server.base_url} has no model {model!r}",
-        f"it has {', '.join(names[:LISTED])}{more}" if names else "`limner models list --base-url` shows what it has",
+        f"it has {', '.join(names[:LISTED])}{more}" if names else f"it says: {reason}",
     )
 
 

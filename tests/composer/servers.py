@@ -20,7 +20,7 @@ from typing import Any
 
 from limner.composer.models.load import embedded_folder
 
-READY_S = 120
+READY_S = 300  # seconds for the imports of a loaded machine
 
 
 @contextmanager

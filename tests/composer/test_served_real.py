@@ -19,6 +19,7 @@ from limner.index.library import Library
 
 from .servers import transformers_serve
 
+pytestmark = pytest.mark.slow
 PICTURES = Path(__file__).resolve().parents[2] / "sample_repos" / "picture_book"
 BRIEF = Brief("A story about a bus in the mountains, in the village and in the city", None, None, 4, 0)
 
