@@ -48,10 +48,11 @@ def _sentence_encoder(name: str, device: str) -> SentenceEncoder:
 
 def _library(folder: Path, device: str) -> Library:
     from ..index.library import Library
-    from ..index.remote import address_of, copied
+    from ..index.places import RemotePath, place
+    from ..index.remote import copied
 
-    address = address_of(folder)
-    return Library.open(copied(address) if address else folder, device=device)
+    where = place(folder)
+    return Library.open(copied(str(where)) if isinstance(where, RemotePath) else where, device=device)
 
 
 def _engine(settings: Settings) -> Engine:
@@ -155,12 +156,12 @@ def library_folder(folder: Path | None) -> Path:
 
 def own_folder(folder: Path | None) -> Path:
     """The library's folder for a command that needs it on this machine, as those that write do."""
-    from ..index.remote import address_of
+    from ..index.places import RemotePath, place
 
-    here = library_folder(folder)
-    if address := address_of(here):
+    here = place(library_folder(folder))
+    if isinstance(here, RemotePath):
         raise typer.BadParameter(
-            f"lies elsewhere ({address}); name a folder of this machine, and copy it there when it is finished",
+            f"lies elsewhere ({here}); name a folder of this machine, and copy it there when it is finished",
             param_hint="--library",
         )
     return here
