@@ -48,11 +48,8 @@ def _sentence_encoder(name: str, device: str) -> SentenceEncoder:
 
 def _library(folder: Path, device: str) -> Library:
     from ..index.library import Library
-    from ..index.places import RemotePath, place
-    from ..index.remote import copied
 
-    where = place(folder)
-    return Library.open(copied(str(where)) if isinstance(where, RemotePath) else where, device=device)
+    return Library.open(local_copy(folder), device=device)
 
 
 def _engine(settings: Settings) -> Engine:
@@ -152,6 +149,15 @@ def library_folder(folder: Path | None) -> Path:
             "is missing; name the library's folder, or set `library` in limner.toml", param_hint="--library"
         )
     return folder
+
+
+def local_copy(library: Path) -> Path:
+    """The library's folder; of one that lies elsewhere the copy on this machine, brought up to date."""
+    from ..index.places import RemotePath, place
+    from ..index.remote import copied
+
+    where = place(library)
+    return copied(str(where)) if isinstance(where, RemotePath) else where
 
 
 def own_folder(folder: Path | None) -> Path:
