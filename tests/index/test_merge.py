@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from limner.index import memory
 from limner.index import publish as publish_module
 from limner.index.build import build, update
 from limner.index.describe import describe_library
-from limner.index.errors import EncoderMismatch, LibraryDamaged, LibraryMissing
+from limner.index.errors import EncoderMismatch, LibraryDamaged, LibraryMissing, MemoryShort
 from limner.index.library import Library
 from limner.index.merge import merge
 from limner.index.verify import verify
@@ -94,6 +96,7 @@ def test_a_merged_library_is_that_of_all_folders(folders: list[Path], tmp_path: 
     assert _all(tmp_path / "merged", sentences) == _all(whole, sentences)
     merged = Library.open(tmp_path / "merged").manifest
     assert merged.next_vector_id == Library.open(whole).manifest.next_vector_id == 61
+    assert len(pq.read_table(tmp_path / "merged" / "vectors")) == 60
     assert steps[-1] == (62, 62)  # of three libraries, which do not know of each other's copies
     assert verify(tmp_path / "merged", files=True) == []
 
@@ -209,7 +212,9 @@ def test_the_index_is_made_of_all_vectors(folders: list[Path], tmp_path: Path, k
         assert one == pytest.approx(other, abs=1e-5)
 
 
-def test_what_does_not_belong_together_is_refused(folders: list[Path], tmp_path: Path) -> None:
+def test_what_does_not_belong_together_is_refused(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = _build([folders[0]], tmp_path / "one")
     build([folders[1]], tmp_path / "two", encoder=ColourEncoder("ff" * 32))
     with pytest.raises(EncoderMismatch, match=r"one and .*two were built with different encoders"):
@@ -223,6 +228,9 @@ def test_what_does_not_belong_together_is_refused(folders: list[Path], tmp_path:
         merge([one, tmp_path / "none"], tmp_path / "merged")
     with pytest.raises(LibraryMissing, match="holds other things"):
         merge([one], folders[0])
+    monkeypatch.setattr(memory, "free_bytes", lambda: 0)
+    with pytest.raises(MemoryShort, match="free"):
+        merge([one], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 

@@ -6,6 +6,7 @@ import copy
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from limner.index.decode import decode, read_bytes
 from limner.index.describe import describe_library
 from limner.index.errors import LibraryMissing, PictureUnreadable, SourceMissing
 from limner.index.library import Library
-from limner.index.places import RemotePath, absolute, address_of, place
+from limner.index.places import RemotePath, absolute, address_of, place, stamp_of
 from limner.index.remote import copied
 
 from ..colours import COLOURS, ColourEncoder, Paint
@@ -59,10 +60,6 @@ def pictures(storage: Storage, colour_folder: Path) -> Path:
     for file in colour_folder.iterdir():
         storage.put(f"pictures/{'dark' if file.stem in ('black', 'blue') else 'light'}/{file.name}", file.read_bytes())
     return storage.at("pictures")
-
-
-def _best(library: Path, text: str) -> Path:
-    return Library.open(library, encoder=ColourEncoder()).search(text, 1)[0].image.path
 
 
 def test_a_library_of_an_address_finds_what_that_of_a_folder_finds(
@@ -122,7 +119,8 @@ def test_what_is_said_beside_the_pictures_counts(storage: Storage, pictures: Pat
     encoder = ColourEncoder()
     update(library, encoder=encoder)
     assert encoder.pictures_encoded == 0
-    assert _best(library, "cooled ember").name == "red.png"
+    (red,) = [record for record in Library.open(library).records() if record.path.name == "red.png"]
+    assert red.caption == "A cooled ember"
 
 
 def test_what_is_no_picture_is_said_or_passed_over(storage: Storage, pictures: Path, tmp_path: Path) -> None:
@@ -267,6 +265,18 @@ def test_an_address_is_a_path_in_all_that_names_say() -> None:
     assert path.relative_to(place("s3://bucket")).parts == ("a", "b.jpg")
     with pytest.raises(TypeError, match="no path of this machine"):
         os.stat(path)  # noqa: PTH116
+
+
+def test_a_stamp_tells_what_changed_within_a_second(s3: Any) -> None:
+    info = {"size": 5, "LastModified": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "ETag": '"a"'}
+    assert stamp_of(info)[0] == 5
+    assert stamp_of(info)[1] // 10**9 == 1767323045
+    assert stamp_of(info | {"ETag": '"b"'}) != stamp_of(info)
+    # Listings tell milliseconds and no quotation marks where a question for one file tells seconds.
+    assert stamp_of(info | {"LastModified": "2026-01-02T03:04:05.678Z", "ETag": "a"}) == stamp_of(info)
+    s3.pipe_file("bucket/a.png", b"red")
+    status = place("s3://bucket/a.png").stat()
+    assert (status.st_size, status.st_mtime_ns) == stamp_of(s3.find("bucket", detail=True)["bucket/a.png"])
 
 
 @pytest.mark.parametrize("text", ["/a/b.jpg", "a.jpg", "C:/a.jpg", "/s3:/a", "s3:", "S3://a"])
