@@ -19,6 +19,7 @@ from limner.index.errors import LibraryMissing, PictureUnreadable, SourceMissing
 from limner.index.library import Library
 from limner.index.places import RemotePath, absolute, address_of, place, stamp_of
 from limner.index.remote import copied
+from limner.index.verify import verify
 
 from ..colours import COLOURS, ColourEncoder, Paint
 
@@ -139,6 +140,16 @@ def test_what_is_no_picture_is_said_or_passed_over(storage: Storage, pictures: P
     assert f"{pictures}/broken.jpg\t" in (tmp_path / "library" / "skipped.log").read_text()
     # Remembered, and not read again.
     assert len(update(tmp_path / "library", encoder=ColourEncoder(), max_bytes=2000).skipped) == 3
+
+
+def test_verify_looks_at_each_picture(storage: Storage, pictures: Path, tmp_path: Path) -> None:
+    build([pictures], tmp_path / "library", encoder=ColourEncoder())
+    assert verify(tmp_path / "library", files=True) == []
+    storage.remove("pictures/light/red.png")
+    storage.put("pictures/light/green.png", b"another")
+    faults = {fault.part: fault.what for fault in verify(tmp_path / "library", files=True)}
+    assert set(faults) == {f"{pictures}/light/red.png", f"{pictures}/light/green.png"}
+    assert "cannot be found" in faults[f"{pictures}/light/red.png"]
 
 
 def test_one_picture_may_be_named(storage: Storage, pictures: Path, tmp_path: Path) -> None:
