@@ -38,8 +38,10 @@ def list_source(source: RemotePath) -> Listed:
             files: Mapping[str, Mapping[str, Any]] = system.find(root, detail=True)
             for name, info in files.items():
                 parts = name[len(root) :].removeprefix("/").split("/")
-                if parts == [""]:
+                if name == root:
                     _take_alone(source, info, found)
+                elif parts[-1] == "":
+                    continue  # an empty object that some tools put where they want a folder
                 elif info.get("type", "file") == "file" and not any(part[:1] == "." for part in parts):
                     stamp = stamp_of(info if info.get("size") is not None else system.info(name))
                     _take(f"{source}/{'/'.join(parts)}", parts, stamp, found)
@@ -56,7 +58,7 @@ def _take(address: str, parts: list[str], stamp: tuple[int, int], found: Listed)
     suffix = name[name.rfind(".") :].lower()
     if suffix in PICTURE_SUFFIXES:
         if "" in parts:
-            found.skipped.append((RemotePath(address), "its address has two slashes, one after the other"))
+            found.skipped.append((RemotePath(address), f"two slashes stand one after the other in {address}"))
         else:
             found.pictures[address] = stamp
     elif name == METADATA_NAME:

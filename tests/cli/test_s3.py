@@ -40,6 +40,21 @@ def test_an_article_shows_pictures_that_lie_at_s3(limner: Limner, s3: Any, colou
     assert (json.loads(updated.stdout)["removed"], json.loads(updated.stdout)["unchanged"]) == (1, 7)
 
 
+def test_pictures_that_cannot_be_asked_for_are_named(
+    limner: Limner, s3: Any, colour_folder: Path, monkeypatch: Any, tmp_path: Path
+) -> None:
+    s3.put(f"{colour_folder}/", "bucket/pictures/", recursive=True)
+    assert limner("index", "build", "s3://bucket/pictures", "--library", tmp_path / "library").exit_code == 0
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    type(s3).clear_instance_cache()
+    for command in (("compose", "red", "--out", tmp_path / "out"), ("index", "update")):
+        result = limner(*command, "--library", tmp_path / "library")
+        assert result.exit_code == 1
+        assert "s3://bucket/pictures" in result.stderr
+        assert "unexpected" not in result.stderr
+
+
 def test_a_library_at_s3_is_read_and_not_written(
     limner: Limner, s3: Any, library: Path, colour_folder: Path, monkeypatch: Any, tmp_path: Path
 ) -> None:

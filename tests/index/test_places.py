@@ -174,6 +174,17 @@ def test_names_of_any_kind_are_read(storage: Storage, colour_folder: Path, tmp_p
     assert all(decode(path).getpixel((0, 0)) == COLOURS["red"] for path in paths)
 
 
+def test_objects_that_stand_for_folders_are_no_pictures(s3: Any, colour_folder: Path, tmp_path: Path) -> None:
+    for key in ("p/", "p/sub/", "p/sub/a.png", "p//b.png", "p2/c.png"):
+        content = b"" if key.endswith("/") else (colour_folder / "red.png").read_bytes()
+        s3.call_s3("put_object", Bucket="bucket", Key=key, Body=content)
+    summary = build([Path("s3://bucket/p")], tmp_path / "library", encoder=ColourEncoder())
+    assert [str(record.path) for record in Library.open(tmp_path / "library").records()] == ["s3://bucket/p/sub/a.png"]
+    assert [reason for _, reason in summary.skipped] == [
+        "two slashes stand one after the other in s3://bucket/p//b.png"
+    ]
+
+
 def test_an_address_that_is_gone_does_not_empty_the_library(storage: Storage, pictures: Path, tmp_path: Path) -> None:
     library = tmp_path / "library"
     build([pictures], library, encoder=ColourEncoder())
