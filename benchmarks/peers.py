@@ -138,6 +138,9 @@ class Rate:
     wall: float
     processor: float
 
+    def __str__(self) -> str:
+        return f"{self.wall:>8.2f} a second, {self.processor:.2f} a processor second"
+
     def over(self, other: Rate) -> str:
         return f"{self.wall / other.wall:.2f} (of processor seconds {self.processor / other.processor:.2f})"
 
@@ -193,7 +196,7 @@ def main() -> None:
         except CannotRun as exc:
             sys.exit(f"limner cannot be measured: {exc}")
         print(f"{arguments.count:,} pictures of {SIDE_PX} px, {MODEL} of random weights, {os.cpu_count()} processors")
-        print(f"{'limner':<16}{ours.wall:>8.1f} a second", flush=True)
+        print(f"{'limner':<16}{ours}", flush=True)
         for peer in PEERS:
             if arguments.only and peer.package not in arguments.only:
                 continue
@@ -208,7 +211,7 @@ def main() -> None:
                 print(f"{peer.package:<16}not measured: {exc}", flush=True)
                 continue
             ratio = f"ratio {ours.over(theirs)}, at least {peer.at_least}"
-            print(f"{peer.package:<16}{theirs.wall:>8.1f} a second, {ratio}  ({version})", flush=True)
+            print(f"{peer.package:<16}{theirs}, {ratio}  ({version})", flush=True)
 
 
 if __name__ == "__main__":

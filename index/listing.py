@@ -56,11 +56,11 @@ def list_source(source: RemotePath) -> Listed:
 def _take(address: str, parts: list[str], stamp: tuple[int, int], found: Listed) -> None:
     name = parts[-1]
     suffix = name[name.rfind(".") :].lower()
-    if suffix in PICTURE_SUFFIXES:
-        if "" in parts:
+    if "" in parts:  # which no path can say
+        if suffix in PICTURE_SUFFIXES:
             found.skipped.append((RemotePath(address), f"two slashes stand one after the other in {address}"))
-        else:
-            found.pictures[address] = stamp
+    elif suffix in PICTURE_SUFFIXES:
+        found.pictures[address] = stamp
     elif name == METADATA_NAME:
         found.metadata_files[address] = stamp
     elif suffix in SIDE_SUFFIXES:

@@ -22,7 +22,7 @@ _Path = Path if TYPE_CHECKING else type(Path())  # before Python 3.12 only the p
 
 # A path of it has lost a slash; one letter is a drive of Windows.
 _ADDRESS = re.compile(r"(?!file:)(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)
-_LOCAL = re.compile(r"file:/*(?=/)")
+_LOCAL = re.compile(r"\Afile:/*(?=/)")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
 _VERSIONS = ("ETag", "etag", "md5Hash", "Content-MD5", "Last-Modified")
 _SECOND = 1_000_000_000  # ns

@@ -64,6 +64,9 @@ def test_a_library_at_s3_is_read_and_not_written(
     info = limner("index", "info", "--library", "s3://bucket/library", "--json", wiring=reading)
     assert info.exit_code == 0, info.stderr
     assert json.loads(info.stdout)["count"] == 8
+    merged = limner("index", "merge", "s3://bucket/library", "--library", tmp_path / "merged", "--json")
+    assert merged.exit_code == 0, merged.stderr
+    assert json.loads(merged.stdout)["count"] == 8
     refused = limner("index", "build", colour_folder, "--library", "s3://bucket/library")
     assert refused.exit_code == 2
     assert "lies elsewhere (s3://bucket/library)" in " ".join(refused.stderr.replace("│", " ").split())

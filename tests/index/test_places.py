@@ -301,7 +301,7 @@ def test_a_stamp_tells_what_changed_within_a_second(s3: Any) -> None:
     assert (status.st_size, status.st_mtime_ns) == stamp_of(s3.find("bucket", detail=True)["bucket/a.png"])
 
 
-@pytest.mark.parametrize("text", ["/a/b.jpg", "a.jpg", "C:/a.jpg", "/s3:/a", "s3:", "S3://a"])
+@pytest.mark.parametrize("text", ["/a/b.jpg", "a.jpg", "C:/a.jpg", "/s3:/a", "s3:", "S3://a", "/a/file:/b.jpg"])
 def test_other_texts_are_paths_of_this_machine(text: str) -> None:
     assert address_of(text) is None
     assert place(text) == Path(text)
