@@ -24,3 +24,26 @@ def write_checkpoint(folder: Path, model: str = MODEL) -> Path:
     config = {"model_cfg": open_clip.get_model_config(model), "preprocess_cfg": made.visual.preprocess_cfg}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     return folder
+
+
+def export_onnx(checkpoint: Path, file: Path) -> None:
+    """Write the checkpoint's picture side to an ONNX file: `input` (n, 3, h, w) float32 to `output` (n, d)."""
+    import open_clip
+    import torch
+
+    model, _ = open_clip.create_model_from_pretrained(f"local-dir:{checkpoint}")
+    side = model.visual.image_size[0]
+    # The fast path of attention is one operation of torch alone.
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        torch.onnx.export(
+            model.visual.eval(),
+            (torch.zeros(2, 3, side, side),),
+            str(file),
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_axes={"input": {0: "n"}, "output": {0: "n"}},
+            dynamo=False,  # the other way needs onnxscript too
+        )
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import describe, options, terminal, upkeep
+from . import describe, merge, options, terminal, upkeep
+from .summary import pictures, show_summary
 from .wiring import encoder_device, encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
 if TYPE_CHECKING:
-    from ..index.build import BuildSummary
     from ..index.records import Hit, ImageRecord
 
 app = typer.Typer()
-
-_SHOWN_REASONS = 5
 
 
 @app.callback(invoke_without_command=True)
@@ -97,7 +94,7 @@ def build_library(
             engine=chosen,
             progress=bar,
         )
-    _show_summary(folder, summary, as_json=as_json)
+    show_summary(folder, summary, as_json=as_json)
 
 
 @app.command("update")
@@ -151,10 +148,11 @@ def update_library(
             engine=chosen,
             progress=bar,
         )
-    _show_summary(folder, summary, as_json=as_json)
+    show_summary(folder, summary, as_json=as_json)
 
 
 app.command("describe")(describe.describe)
+app.command("merge")(merge.merge)
 
 
 @app.command("search")
@@ -200,7 +198,7 @@ def search_library(
         terminal.note(opened.caution)
     if m > count:
         holds = "the condition leaves" if where is not None else f"the librar{'y' if len(folders) == 1 else 'ies'} hold"
-        terminal.note(f"{holds}{'s' if where is None and len(folders) == 1 else ''} {_pictures(count)}, fewer than {m}")
+        terminal.note(f"{holds}{'s' if where is None and len(folders) == 1 else ''} {pictures(count)}, fewer than {m}")
     if html is not None:
         from .contact_sheet import write_contact_sheet
 
@@ -250,7 +248,7 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
         )
         return
     console = terminal.out()
-    console.print(f"{terminal.clean(opened.folder)}: {_pictures(manifest.count)}")
+    console.print(f"{terminal.clean(opened.folder)}: {pictures(manifest.count)}")
     console.print(f"encoder     {terminal.clean(manifest.encoder)}, {manifest.dimension} numbers a picture")
     console.print(
         f"index       {opened.index_type}, about {size(build_bytes(*shape))} of memory to build, "
@@ -284,10 +282,6 @@ def _said(records: list[ImageRecord]) -> dict[str, int]:
 app.command("duplicates")(upkeep.duplicates)
 app.command("verify")(upkeep.verify)
 app.command("compact")(upkeep.compact)
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"
 
 
 def _hit_tree(hit: Hit, *, explain: bool) -> dict[str, Any]:
@@ -342,41 +336,3 @@ def _show_hits(hits: list[Hit], *, explain: bool) -> None:
         shares = [f"{share:+.3f}" for _, share in hit.shares] if explain else []
         table.add_row(f"{hit.score:.3f}", *shares, terminal.clean(words), terminal.clean(hit.image.path))
     console.print(table, soft_wrap=False)
-
-
-def _show_summary(library: Path, summary: BuildSummary, *, as_json: bool) -> None:
-    from ..index.folder import SKIPPED_NAME
-
-    count = summary.indexed + summary.unchanged + summary.moved
-    log = library.absolute() / SKIPPED_NAME if summary.skipped or summary.notices else None
-    if as_json:
-        terminal.print_json(
-            {
-                "library": library.absolute(),
-                "count": count,
-                "indexed": summary.indexed,
-                "unchanged": summary.unchanged,
-                "moved": summary.moved,
-                "removed": summary.removed,
-                "skipped": [{"path": path, "reason": reason} for path, reason in summary.skipped],
-                "notices": [{"path": path, "reason": reason} for path, reason in summary.notices],
-                "log": log,
-            }
-        )
-        return
-    console = terminal.out()
-    if console.is_terminal:
-        console.print("✓ ", style="green", end="")
-    console.print(f"{terminal.clean(library.absolute())}: {_pictures(count)}")
-    for name in ("indexed", "unchanged", "moved", "removed"):
-        console.print(f"  {name:<9}  {getattr(summary, name)}")
-    console.print(f"  {'skipped':<9}  {len(summary.skipped)}")
-    reasons = Counter(reason for _, reason in summary.skipped).most_common()
-    for reason, number in reasons[:_SHOWN_REASONS]:
-        console.print(f"    {number} x {terminal.clean(reason)}")
-    if len(reasons) > _SHOWN_REASONS:
-        console.print(f"    and {len(reasons) - _SHOWN_REASONS} more reasons")
-    if summary.notices:
-        console.print(f"  metadata   {len(summary.notices)} oddities")
-    if log is not None:
-        console.print(f"  each is named in {terminal.clean(log)}")

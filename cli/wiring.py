@@ -48,10 +48,8 @@ def _sentence_encoder(name: str, device: str) -> SentenceEncoder:
 
 def _library(folder: Path, device: str) -> Library:
     from ..index.library import Library
-    from ..index.remote import address_of, copied
 
-    address = address_of(folder)
-    return Library.open(copied(address) if address else folder, device=device)
+    return Library.open(local_copy(folder), device=device)
 
 
 def _engine(settings: Settings) -> Engine:
@@ -237,14 +235,23 @@ def library_folder(folder: Path | None) -> Path:
     return folder
 
 
+def local_copy(library: Path) -> Path:
+    """The library's folder; of one that lies elsewhere the copy on this machine, brought up to date."""
+    from ..index.places import RemotePath, place
+    from ..index.remote import copied
+
+    where = place(library)
+    return copied(str(where)) if isinstance(where, RemotePath) else where
+
+
 def own_folder(folder: Path | None) -> Path:
     """The library's folder for a command that needs it on this machine, as those that write do."""
-    from ..index.remote import address_of
+    from ..index.places import RemotePath, place
 
-    here = library_folder(folder)
-    if address := address_of(here):
+    here = place(library_folder(folder))
+    if isinstance(here, RemotePath):
         raise typer.BadParameter(
-            f"lies elsewhere ({address}); name a folder of this machine, and copy it there when it is finished",
+            f"lies elsewhere ({here}); name a folder of this machine, and copy it there when it is finished",
             param_hint="--library",
         )
     return here

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
+from ..index.errors import PictureUnreadable
 from ..index.records import Hit
 from .article import ILLUSTRATABLE, Block, Candidates, Spot
 from .markdown import plain_text
@@ -23,6 +25,9 @@ def retrieve(
 
     A picture that is the same again as one in the article, exactly or nearly, counts as that one; so does one that is
     the same again as a candidate. Of such a group the nearest that is still on the disk is offered.
+
+    Raises:
+        PictureUnreadable: where a picture lies cannot be asked whether it is still there.
     """
     excluded: set[int] = set()
     for hit in used:
@@ -39,12 +44,19 @@ def retrieve(
             if hit.image.id in excluded:
                 continue
             excluded.add(hit.image.id)
-            if hit.image.hash not in hashes and hit.image.path.is_file():
+            if hit.image.hash not in hashes and _is_there(hit.image.path):
                 # A library of another day may have given the article its first copy: then only the hash tells.
                 hashes.add(hit.image.hash)
                 excluded.update(library.duplicates(hit.image.id))
                 hits.append(hit)
     return Candidates(spot, (*first, *hits))
+
+
+def _is_there(picture: Path) -> bool:
+    try:
+        return picture.is_file()
+    except OSError as exc:
+        raise PictureUnreadable(str(picture), exc.strerror or str(exc)) from exc
 
 
 def paragraphs_around(blocks: Sequence[Block], after_block: int) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .atomic import write_failed
 from .catalogue import concat_tables, read_rows
 from .decode import MAX_BYTES, MAX_PIXELS
 from .descriptions import digest_descriptions
@@ -18,12 +17,13 @@ from .engines.engine import BATCH_SIZE, NO_CONTENT, Embedded, Engine, Progress
 from .engines.local import LocalEngine
 from .errors import LibraryDamaged, LibraryMissing, MemoryShort, SourceMissing
 from .familiar import strange_share_of_library, to_look_at
-from .folder import CATALOGUE, discard_strays, is_ours, part_paths, write_skipped
+from .folder import CATALOGUE, discard_strays, make_folder, part_paths, write_skipped
 from .generation import Generation, Skipped, read_generation, read_sentence_part, sentences_of, tried_with
 from .index_types import AUTO, checked_type, type_for
 from .lock import writing
 from .manifest import check_parts, mismatch, read_manifest
 from .memory import check_memory
+from .places import absolute, place
 from .publish import Change, Space, no_change, publish, space_of
 from .records import Manifest
 from .said import digest_said, read_said
@@ -81,11 +81,11 @@ def build(
         LibraryLocked: another build is writing.
         WriteFailed: the disk refused.
     """
-    sources = list(dict.fromkeys(Path(os.path.abspath(source)) for source in sources))  # noqa: PTH100 (keeps links)
+    sources = list(dict.fromkeys(map(absolute, sources)))
     library = Path(os.path.abspath(library))  # noqa: PTH100
     index_type = index_type and checked_type(index_type)
     found = scan(sources)
-    created = _make_folder(library)
+    created = make_folder(library)
     with writing(library):
         try:
             return _build(
@@ -317,9 +317,9 @@ def _digests(manifest: Manifest) -> tuple[str, str]:
 def _leave(library: Path, found: Scan, old: Generation, changes: Changes) -> BuildSummary:
     """The summary of a build that found nothing new; only the log may need other lines."""
     skipped = sorted(
-        [*found.unread_folders, *found.skipped, *((Path(path), reason) for path, _, _, reason in old.skipped.broken)]
+        [*found.unread_folders, *found.skipped, *((place(path), reason) for path, _, _, reason in old.skipped.broken)]
     )
-    notices = [(Path(path), what) for path, what in old.skipped.notices]
+    notices = [(place(path), what) for path, what in old.skipped.notices]
     write_skipped(library, [*skipped, *notices])
     discard_strays(library)
     return BuildSummary(0, len(changes.unchanged) + len(changes.unseen), 0, 0, skipped, notices)
@@ -336,35 +336,26 @@ def _all_skipped(
     found: Scan, broken: Sequence[tuple[str, int, int, str]], embedded: Embedded
 ) -> list[tuple[Path, str]]:
     read = dict(embedded.skipped)
-    still = ((Path(path), reason) for path, size, mtime_ns, reason in broken if (path, size, mtime_ns) not in read)
+    still = ((place(path), reason) for path, size, mtime_ns, reason in broken if (path, size, mtime_ns) not in read)
     return sorted([*found.unread_folders, *found.skipped, *still, *((file.path, why) for file, why in read.items())])
 
 
 def _remaining_sources(library: Path, manifest: Manifest) -> list[Path]:
     """The sources without the single pictures that were deleted since."""
-    sources = [Path(source) for source in manifest.sources]
-    missing = {str(source) for source in sources if not source.exists()}
+    sources = [place(source) for source in manifest.sources]
+    missing = {str(source) for source in sources if not _exists(source)}
     if missing:
         # A folder that is not there stays among them, and is an error.
         missing &= read_generation(library, manifest).stamps().keys()
     return [source for source in sources if str(source) not in missing]
 
 
-def _make_folder(library: Path) -> bool:
-    """Make sure of a folder to write to, and tell whether it is new."""
+def _exists(source: Path) -> bool:
     try:
-        if library.is_dir():
-            if not is_ours(library):
-                raise LibraryMissing(
-                    f"no library at {library}, and the folder holds other things", "name a folder that is new or empty"
-                )
-            return False
-        if library.exists():
-            raise LibraryMissing(f"no library at {library}: it is a file", "name a folder that is new or empty")
-        library.mkdir(parents=True)
+        return source.exists()
     except OSError as exc:
-        raise write_failed(library, exc) from exc
-    return True
+        reason = exc.strerror or str(exc)
+        raise SourceMissing(f"{source} cannot be asked: {reason}", "check the address, and who may read it") from exc
 
 
 def _none_readable(skipped: Sequence[tuple[Path, str]]) -> SourceMissing:

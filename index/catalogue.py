@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import FilterInvalid
+from .places import place
 from .records import ImageRecord
 from .where import check_condition, check_length
 
@@ -271,7 +272,7 @@ def _to_records(rows: Iterable[tuple[Any, ...]]) -> list[ImageRecord]:
     records: list[ImageRecord] = []
     for row in rows:
         values = dict(zip(_COLUMNS, row, strict=True))
-        values["path"] = Path(values["path"])
+        values["path"] = place(values["path"])
         values |= {name: tuple(values[name]) for name, kind in _COLUMNS.items() if kind == "list"}
         records.append(ImageRecord(**values))
     return records

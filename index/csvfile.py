@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 from .metadata import FIELDS, Metadata, merge, metadata_of
+from .places import place
 from .sidefiles import read_small
 
 METADATA_NAME = "limner-metadata.csv"
@@ -82,7 +83,7 @@ def _read_file(file: Path, by_name: dict[str, Path], notices: list[tuple[Path, s
 
 def _find(folder: Path, name: str, by_name: dict[str, Path]) -> Path | None:
     """The picture that a row names, unless it lies outside the folder of the metadata file."""
-    path = Path(os.path.normpath(folder / name.strip()))
+    path = place(os.path.normpath(str(folder / name.strip())))
     if not name.strip() or folder not in path.parents:
         return None
     return by_name.get(_name_key(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import stat
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,7 @@ from .errors import PictureUnreadable
 from .formats import BROKEN, open_picture
 from .metadata import Metadata
 from .packets import read_packets
+from .places import NotOrdinary, read_within
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200_000_000
@@ -68,18 +68,17 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         PictureUnreadable: empty, above max_bytes, not an ordinary file, or not to be read.
     """
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise PictureUnreadable(str(path), "not an ordinary file")
-        if status.st_size > max_bytes:
-            raise PictureUnreadable(str(path), f"{status.st_size:,} bytes, {TOO_LARGE} {max_bytes:,}")
-        data = path.read_bytes()
+        size, data = read_within(path, max_bytes)
+    except NotOrdinary as exc:
+        raise PictureUnreadable(str(path), "not an ordinary file") from exc
     except PermissionError as exc:
         raise PictureUnreadable(str(path), "no permission to read it") from exc
     except FileNotFoundError as exc:
         raise PictureUnreadable(str(path), "the file is not there") from exc
     except OSError as exc:
         raise PictureUnreadable(str(path), f"the file cannot be read ({exc.strerror or exc})") from exc
+    if size > max_bytes:
+        raise PictureUnreadable(str(path), f"{size:,} bytes, {TOO_LARGE} {max_bytes:,}")
     if not data:
         raise PictureUnreadable(str(path), EMPTY)
     return data

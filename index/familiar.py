@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .decode import decode
 from .errors import PictureUnreadable
+from .places import place
 from .processors import on_all_processors
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def strange_share_of_library(
     """The strange share of the pictures that `to_look_at` names; 0 for any encoder but nano-clip."""
     from .encoder import OpenClipEncoder
 
-    return strange_share(list(map(Path, looked_at)), encoder, seen) if isinstance(encoder, OpenClipEncoder) else 0.0
+    return strange_share(list(map(place, looked_at)), encoder, seen) if isinstance(encoder, OpenClipEncoder) else 0.0
 
 
 def to_look_at(paths: Sequence[str], encoder: Encoder) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .atomic import TEMPORARY_SUFFIX, write_whole
+from .atomic import TEMPORARY_SUFFIX, write_failed, write_whole
 from .descriptions import DESCRIPTIONS_NAME
 from .errors import LibraryDamaged, LibraryMissing
 from .lock import HOLDER_NAME, LOCK_NAME
@@ -78,6 +78,28 @@ def write_skipped(library: Path, skipped: Sequence[tuple[Path, str]]) -> None:
     else:
         with suppress(OSError):
             log.unlink(missing_ok=True)
+
+
+def make_folder(library: Path) -> bool:
+    """Make sure of a folder to write to, and tell whether it is new.
+
+    Raises:
+        LibraryMissing: it is a file, or holds other things.
+        WriteFailed: the disk refused.
+    """
+    try:
+        if library.is_dir():
+            if not is_ours(library):
+                raise LibraryMissing(
+                    f"no library at {library}, and the folder holds other things", "name a folder that is new or empty"
+                )
+            return False
+        if library.exists():
+            raise LibraryMissing(f"no library at {library}: it is a file", "name a folder that is new or empty")
+        library.mkdir(parents=True)
+    except OSError as exc:
+        raise write_failed(library, exc) from exc
+    return True
 
 
 def is_ours(library: Path) -> bool:

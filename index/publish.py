@@ -32,6 +32,7 @@ from .index_file import writing_index
 from .index_types import AUTO
 from .lexical import cut_words
 from .manifest import VERSION, damaged, write_manifest
+from .places import place
 from .records import Manifest
 from .sentences import SentenceEncoder, index_sentences
 from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
@@ -174,7 +175,7 @@ def publish(
     rows = _merged_rows(library, old, change, taken_in, first=first)
     if len(rows) or first:
         parts.write_table(CATALOGUE, rows)
-        parts.write_bytes(WORDS, cut_words(each_record(rows), list(map(Path, sources))).to_bytes())
+        parts.write_bytes(WORDS, cut_words(each_record(rows), list(map(place, sources))).to_bytes())
     chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
     if first:
         parts.write_indexed_vectors(chunks, encoder.dimension, len(wanted), asked)
@@ -221,8 +222,8 @@ def _folders_renamed(before: Sequence[str], now: Sequence[str]) -> bool:
 
     That is so where a source that came or went lies in another one, or another one in it.
     """
-    changed = {Path(source) for source in set(before) ^ set(now)}
-    every = {Path(source) for source in (*before, *now)} if changed else set()
+    changed = {place(source) for source in set(before) ^ set(now)}
+    every = {place(source) for source in (*before, *now)} if changed else set()
     return any(not changed.isdisjoint(source.parents) for source in every) or any(
         not every.isdisjoint(source.parents) for source in changed
     )

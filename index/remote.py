@@ -6,7 +6,6 @@ Parts never change under their digest, so of a newer generation only its new par
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +16,9 @@ from .errors import LibraryDamaged, LibraryMissing
 from .folder import discard_strays
 from .lock import writing
 from .manifest import MANIFEST_NAME, part_fault, read_manifest
+from .places import filesystem_of, said_in_words
 
-# A path of it has lost a slash; one letter is a drive of Windows.
-_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>[^/].*)")
 _CHUNK = 1 << 22  # bytes
-
-
-def address_of(library: Path) -> str | None:
-    """The address that a path was written as (`s3://bucket/library`), or None where it is a path indeed."""
-    match = _ADDRESS.fullmatch(library.as_posix())
-    return f"{match['scheme']}://{match['rest']}" if match else None
 
 
 def copied(address: str, cache: Path | None = None) -> Path:
@@ -48,9 +40,15 @@ def copied(address: str, cache: Path | None = None) -> Path:
     incoming.mkdir(parents=True, exist_ok=True)
     with writing(folder):
         try:
-            text = system.cat_file(f"{root}/{MANIFEST_NAME}")
-        except (OSError, ValueError) as exc:
+            with said_in_words(address):
+                text = system.cat_file(f"{root}/{MANIFEST_NAME}")
+        except FileNotFoundError as exc:
             raise LibraryMissing(f"no library at {address}", "check the address, and who may read it") from exc
+        except (OSError, ValueError) as exc:
+            raise LibraryMissing(
+                f"no library can be read at {address}: {exc.strerror or exc if isinstance(exc, OSError) else exc}",
+                "check the address, and who may read it",
+            ) from exc
         write_whole(incoming / MANIFEST_NAME, text)
         manifest = read_manifest(incoming)
         for name, digest in manifest.parts.items():
@@ -83,7 +81,8 @@ def _read(file: Any, address: str, name: str) -> bytes:
 @contextmanager
 def _reading(address: str, name: str) -> Iterator[None]:
     try:
-        yield
+        with said_in_words(address):
+            yield
     except OSError as exc:
         raise _damaged(address, f"its part {name} is missing or cannot be read") from exc
 
@@ -93,12 +92,9 @@ def _damaged(address: str, what: str) -> LibraryDamaged:
 
 
 def _filesystem(address: str) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs
-
     try:
-        system, root = url_to_fs(address)
-    except (ValueError, ImportError) as exc:
+        return filesystem_of(address)
+    except OSError as exc:
         raise LibraryMissing(
-            f"nothing here can read {address}: {exc}", "install the package of fsspec for it, s3fs for s3://"
+            f"nothing here can read {address}", "install the package of fsspec for it, for s3:// `limner[s3]`"
         ) from exc
-    return system, root.rstrip("/")

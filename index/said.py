@@ -13,6 +13,7 @@ from pathlib import Path
 from .csvfile import read_metadata
 from .descriptions import fill, read_descriptions
 from .metadata import Metadata, from_json, merge, title_from_name
+from .places import place
 from .records import ImageRecord
 from .scan import Scan
 from .sidefiles import read_side_files
@@ -45,8 +46,8 @@ def digest_said(found: Scan) -> str:
     digest = hashlib.sha256(_RULES.encode())
     for file in (*found.metadata_files, *found.side_files):
         try:
-            status = file.stat()
-            stamp = f"{status.st_size} {status.st_mtime_ns}"
+            size, mtime_ns = found.stamps.get(str(file)) or _stamp(file)
+            stamp = f"{size} {mtime_ns}"
         except OSError as exc:
             stamp = str(exc.errno)
         digest.update(f"\n{file}\t{stamp}".encode("utf-8", "backslashreplace"))
@@ -55,10 +56,15 @@ def digest_said(found: Scan) -> str:
 
 def read_said(library: Path, found: Scan) -> Said:
     """Read every side file of a scan, and what models wrote of the library's pictures; opens no picture."""
-    pictures = list(map(Path, found.pictures if found.metadata_files or found.side_files else ()))
+    pictures = list(map(place, found.pictures if found.metadata_files or found.side_files else ()))
     by_person = read_metadata(found.metadata_files, pictures)
     beside = read_side_files(found.side_files, pictures)
     before = beside.before | {
         path: merge(said, beside.before.get(path, Metadata())) for path, said in by_person.by_path.items()
     }
     return Said(before, beside.after, read_descriptions(library), [*by_person.notices, *beside.notices])
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns

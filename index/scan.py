@@ -12,20 +12,22 @@ from typing import NamedTuple
 from .csvfile import METADATA_NAME
 from .errors import SourceMissing
 from .formats import PICTURE_SUFFIXES
+from .listing import list_source
+from .places import RemotePath, absolute, place
 from .sidefiles import SIDE_SUFFIXES, side_names
 
 
 class Found(NamedTuple):
     """A file that counts as a picture, not yet opened."""
 
-    location: str  # its absolute path
+    location: str  # its absolute path, or its address
     size: int  # bytes
     mtime_ns: int
 
     @property
     def path(self) -> Path:
-        """Its absolute path."""
-        return Path(self.location)
+        """The same as a path."""
+        return place(self.location)
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class Scan:
     side_files: list[Path] = field(default_factory=list)  # by name; whether they speak of a picture is not known yet
     skipped: list[tuple[Path, str]] = field(default_factory=list)  # pictures by name that are no files, with the reason
     unread_folders: list[tuple[Path, str]] = field(default_factory=list)
+    stamps: dict[str, tuple[int, int]] = field(default_factory=dict)  # of metadata and side files that were listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +58,28 @@ def scan(sources: Sequence[Path]) -> Scan:
     """Walk folders, and take files as they are named, whatever their suffix.
 
     Hidden files and folders (and the `._*` of other systems) are passed over; a folder reached twice, through links or
-    overlapping sources, is walked once, under the path without links if it has one.
+    overlapping sources, is walked once, under the path without links if it has one. An address is listed.
 
     Raises:
-        SourceMissing: a source is not there, or none of them holds a picture.
+        SourceMissing: a source is not there or cannot be listed, or none of them holds a picture.
     """
-    absolute = [os.path.abspath(source) for source in sources]  # noqa: PTH100  (resolve() would follow links)
-    for source in absolute:
+    places = list(map(absolute, sources))
+    here = [os.fspath(source) for source in places if not isinstance(source, RemotePath)]
+    for source in here:
         if not os.path.exists(source):  # noqa: PTH110
             raise SourceMissing(f"{source} does not exist", "give a folder of pictures, or a picture")
     result = Scan()
     metadata_files: set[str] = set()
     side_files: set[str] = set()
-    for source in absolute:
+    for source in places:
+        if isinstance(source, RemotePath):
+            listed = list_source(source)
+            result.pictures |= listed.pictures
+            result.skipped += listed.skipped
+            result.stamps |= listed.metadata_files | listed.side_files
+            metadata_files.update(listed.metadata_files)
+            side_files.update(listed.side_files)
+    for source in here:
         if not os.path.isdir(source):  # noqa: PTH112
             _take(source, result)
             beside = os.path.join(os.path.dirname(source), METADATA_NAME)  # noqa: PTH118, PTH120
@@ -75,13 +87,13 @@ def scan(sources: Sequence[Path]) -> Scan:
                 metadata_files.add(beside)
             picture = Path(source)
             side_files.update(str(file) for name in side_names(picture) if (file := picture.with_name(name)).is_file())
-    folders = [source for source in absolute if os.path.isdir(source)]  # noqa: PTH112
+    folders = [source for source in here if os.path.isdir(source)]  # noqa: PTH112
     _walk(folders, result, metadata_files, side_files)
     result.skipped = list(dict.fromkeys(result.skipped))  # one that is named may lie in a folder that is named too
-    result.metadata_files = sorted(map(Path, metadata_files), key=lambda path: (len(path.parts), path))
-    result.side_files = sorted(map(Path, side_files))
+    result.metadata_files = sorted(map(place, metadata_files), key=lambda path: (len(path.parts), path))
+    result.side_files = sorted(map(place, side_files))
     if not result.pictures:
-        raise _no_pictures(absolute, result)
+        raise _no_pictures(list(map(str, places)), result)
     return result
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .metadata import Metadata, merge, metadata_of
+from .places import NotOrdinary, read_within
 from .xmp import MAX_PACKET_BYTES, read_xmp
 
 SIDE_SUFFIXES = frozenset({".json", ".xmp"})
@@ -96,13 +97,12 @@ def read_small(path: Path, max_bytes: int) -> bytes:
         ValueError: it cannot be read, or is too large; the message says why.
     """
     try:
-        if not path.is_file():  # a pipe would never end
-            raise ValueError("is not an ordinary file and was not used")
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+        size, data = read_within(path, max_bytes)
+    except NotOrdinary as exc:
+        raise ValueError("is not an ordinary file and was not used") from exc
     except OSError as exc:
-        raise ValueError(f"cannot be read ({exc.strerror})") from exc
-    if len(data) > max_bytes:
+        raise ValueError(f"cannot be read ({exc.strerror or exc})") from exc
+    if size > max_bytes:
         raise ValueError(f"above the limit of {max_bytes:,} bytes and was not used")
     return data
 

@@ -13,6 +13,7 @@ from .errors import LibraryDamaged
 from .folder import CATALOGUE, DUPLICATES, INDEX, VECTORS, part_paths
 from .index_file import INDEX_PARTS, open_index, rewrite_index
 from .manifest import part_fault, read_manifest
+from .places import place
 from .records import Manifest
 from .vector_files import read_chunks
 
@@ -146,7 +147,7 @@ def _compare_files(library: Path, manifest: Manifest) -> list[Fault]:
     faults: list[Fault] = []
     for path, size, mtime_ns in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
         try:
-            status = os.stat(path)  # noqa: PTH116
+            status = place(path).stat()
         except OSError as exc:
             faults.append(Fault(path, f"the file cannot be found ({exc.strerror})", fix))
             continue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from limner.index.build import build
@@ -10,6 +12,7 @@ from limner.index.library import Library
 from PIL import Image
 
 from .colours import COLOURS, ColourEncoder, Paint
+from .s3 import environment, serving
 
 
 @pytest.fixture
@@ -44,3 +47,25 @@ def colour_library(tmp_path: Path, colour_folder: Path, colour_encoder: ColourEn
     """The library of colour_folder, at tmp_path/library; ids 1 to 8 in the order of COLOURS."""
     build([colour_folder], tmp_path / "library", encoder=colour_encoder)
     return Library.open(tmp_path / "library", encoder=colour_encoder)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3 server on loopback."""
+    with serving(tmp_path_factory.mktemp("s3") / "server.log") as url:
+        yield url
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """s3fs with an empty bucket `bucket`; the environment leads everybody there as it leads to any S3."""
+    import s3fs
+
+    for name, value in environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()  # which knows the environment of another test
+    system = s3fs.S3FileSystem(use_listings_cache=False)
+    system.mkdir("bucket")
+    yield system
+    system.rm("bucket", recursive=True)
+    s3fs.S3FileSystem.clear_instance_cache()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .. import places
 from ..encoder import Encoder
 from ..errors import EncoderMismatch, PictureUnreadable
 from ..records import ImageRecord
@@ -70,7 +70,7 @@ class Decode:
 
     def _read(self, path: str, known: np.ndarray) -> Read:
         return read_picture(
-            Path(path),
+            places.place(path),
             is_known=lambda digest: _is_among(known, digest),
             target_px=self.target_px,
             prepare=lambda image: image,  # no encoder is here; it does so itself

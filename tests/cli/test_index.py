@@ -14,7 +14,7 @@ from limner.cli.wiring import Wiring
 from limner.index.build import build
 from limner.index.engines.local import LocalEngine
 
-from ..colours import Paint
+from ..colours import COLOURS, Paint
 from ..sentences import TopicSentences
 from .conftest import Limner
 from .fakes import ColourEncoder, colour_wiring
@@ -443,3 +443,22 @@ def test_search_reads_a_library_elsewhere(limner: Limner, library: Path, monkeyp
         memory.rm("/elsewhere", recursive=True)
     assert json.loads(result.stdout)["count"] == 8
     assert list(library.with_name("cache").glob("limner/libraries/*/manifest.json"))
+
+
+def test_merge_makes_one_library_of_several(limner: Limner, colour_folder: Path, paint: Paint, tmp_path: Path) -> None:
+    paint(tmp_path / "more" / "orange.png", (255, 165, 0))
+    for name, folder in (("a", colour_folder), ("b", tmp_path / "more")):
+        assert limner("index", "build", folder, "--library", tmp_path / name).exit_code == 0
+    result = limner("index", "merge", tmp_path / "a", tmp_path / "b", "--library", tmp_path / "one", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert (json.loads(result.stdout)["count"], json.loads(result.stdout)["indexed"]) == (9, 9)
+    found = limner("index", "search", "red", "--library", tmp_path / "one", "-m", 9, "--json")
+    assert {Path(hit["path"]).stem for hit in json.loads(found.stdout)} == {*COLOURS, "orange"}
+    again = limner("index", "merge", tmp_path / "a", "--library", tmp_path / "one", "--index-type", "sq16")
+    assert "removed    1" in again.stdout
+    info = json.loads(limner("index", "info", "--library", tmp_path / "one", "--json").stdout)
+    assert (info["count"], info["index_type"]) == (8, "sq16")
+    missing = limner("index", "merge", tmp_path / "a", tmp_path / "none", "--library", tmp_path / "other")
+    assert missing.exit_code == 1
+    assert "no library at" in missing.stderr
+    assert limner("index", "merge", tmp_path / "a").exit_code == 2

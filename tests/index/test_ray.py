@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from limner.index.verify import verify
 from PIL import Image
 
 from ..colours import COLOURS, ColourEncoder
+from ..s3 import environment
 
 ray = pytest.importorskip("ray")
 # Making its settings, Ray warns of some of its own.
@@ -61,7 +63,7 @@ class Load:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[str]:
+def cluster(s3_server: str) -> Iterator[str]:
     """Its address."""
     from ray import cloudpickle
 
@@ -69,6 +71,8 @@ def cluster() -> Iterator[str]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_worker_niceness", "0")  # else they come after everything that runs beside
+        for name, value in environment(s3_server).items():
+            patch.setenv(name, value)
         # Workers do not have the modules of the tests.
         cloudpickle.register_pickle_by_value(sys.modules[__name__])
         cloudpickle.register_pickle_by_value(sys.modules[ColourEncoder.__module__])
@@ -129,6 +133,20 @@ def _results(library: Path) -> list[object]:
 def _local(folder: Path) -> tuple[BuildSummary, list[object]]:
     summary = build([folder], folder.with_name("local"), encoder=ColourEncoder(), batch_size=4)
     return summary, _results(folder.with_name("local"))
+
+
+@pytest.mark.skipif("LIMNER_TEST_RAY" in os.environ, reason="a cluster of others does not know the S3 server")
+def test_build_reads_pictures_at_s3(folder: Path, load: Load, s3: Any, tmp_path: Path) -> None:
+    s3.put(f"{folder}/", "bucket/pictures/", recursive=True)
+    source = Path("s3://bucket/pictures")
+    local = build([source], tmp_path / "local", encoder=ColourEncoder(), batch_size=4)
+    found = build(
+        [source], tmp_path / "ray", encoder=ColourEncoder(), batch_size=4, engine=RayEngine(load=load, shard_size=8)
+    )
+    assert found == local
+    assert len(found.skipped) == 3
+    assert _results(tmp_path / "ray") == _results(tmp_path / "local")
+    assert sum(count for _, count in load.encoded()) >= 40  # by the workers
 
 
 def test_build_gives_the_library_of_the_local_engine(folder: Path, load: Load) -> None:

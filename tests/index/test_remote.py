@@ -12,7 +12,8 @@ from limner.index import publish
 from limner.index.build import build
 from limner.index.errors import LibraryDamaged, LibraryMissing
 from limner.index.library import Library
-from limner.index.remote import address_of, copied
+from limner.index.places import address_of
+from limner.index.remote import copied
 
 from ..colours import COLOURS, ColourEncoder, Paint
 
