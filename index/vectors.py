@@ -124,10 +124,13 @@ class VectorIndex:
         import numpy as np
 
         ids = faiss.vector_to_array(self.faiss_index.id_map)
-        wanted = np.unique(vector_ids)
-        if not np.isin(wanted, ids).all():
+        ordered = np.sort(ids)
+        places = np.searchsorted(ordered, vector_ids)
+        if not (places < len(ids)).all() or not np.array_equal(ordered[places], vector_ids):
             raise ValueError("a picture has no vector")
-        gone = np.setdiff1d(ids, wanted)
+        used = np.zeros(len(ids), bool)
+        used[places] = True
+        gone = ordered[~used]
         if len(gone):
             self.faiss_index.remove_ids(faiss.IDSelectorBatch(gone))
         return VectorIndex(self.faiss_index, Pictures.of(image_ids, vector_ids))
