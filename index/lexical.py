@@ -214,7 +214,8 @@ def _ranks(words: Sequence[str], ordered: Sequence[str]) -> np.ndarray:
 
     if len(words) == len(ordered):
         return np.arange(len(words), dtype=np.int32)
-    places = pc.index_in(pa.array(words, pa.string()), value_set=pa.array(ordered, pa.string()))
+    among = pa.array(ordered, pa.string())
+    places = pc.index_in(pa.array(words, pa.string()), value_set=among)  # pyright: ignore[reportAttributeAccessIssue]
     return places.to_numpy(zero_copy_only=False).astype(np.int32)
 
 
