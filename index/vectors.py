@@ -141,6 +141,15 @@ class VectorIndex:
 
         self.faiss_index.add_with_ids(vectors.astype(np.float32), ids.astype(np.int64))
 
+    def reserve(self, count: int) -> None:
+        """Make room for so many vectors: an index that grows holds what it has twice each time that it doubles."""
+        import faiss
+
+        inner: Any = faiss.downcast_index(self.faiss_index.index)
+        there = inner.codes.size()
+        inner.codes.resize(count * inner.code_size)
+        inner.codes.resize(there)  # the room stays
+
     def write(self, file: WholeFile) -> None:
         """Write the FAISS index piece by piece, so that it is not in memory twice."""
         import faiss
