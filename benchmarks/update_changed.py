@@ -20,7 +20,7 @@ from limner.index.catalogue import rows_of
 from limner.index.generation import Generation, read_generation
 from limner.index.library import Library
 from limner.index.manifest import read_manifest
-from limner.index.publish import Change, Space, publish
+from limner.index.publish import Change, Space, TableRows, publish
 from limner.index.records import ImageRecord
 
 DIMENSION = 512
@@ -53,7 +53,8 @@ def change(first: int, count: int, gone: list[int]) -> Change:
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
             yield np.arange(first + start, first + start + len(rows)), rows.astype(np.float16)
 
-    return Change(rows_of(records), gone, vectors(), next_id=first + count, next_vector_id=first + count)
+    rows = TableRows(rows_of(records))
+    return Change(rows, gone, vectors(), next_id=first + count, next_vector_id=first + count)
 
 
 def main() -> None:

@@ -6,12 +6,13 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
-from .catalogue import concat_tables, read_rows
+from .catalogue import read_rows, schema
 from .decode import MAX_BYTES, MAX_PIXELS
 from .descriptions import digest_descriptions
-from .difference import described_anew, identify, new_rows, number_contents
+from .difference import NewRows, described_anew, identify, number_contents
 from .encoder import Encoder, load_encoder
 from .engines.engine import BATCH_SIZE, NO_CONTENT, Embedded, Engine, Progress
 from .engines.local import LocalEngine
@@ -81,6 +82,9 @@ def build(
         LibraryLocked: another build is writing.
         WriteFailed: the disk refused.
     """
+    # Before the scan: what stays must not lie scattered among what the scan leaves, which could not be given back.
+    import pyarrow.parquet  # noqa: F401
+
     sources = list(dict.fromkeys(map(absolute, sources)))
     library = Path(os.path.abspath(library))  # noqa: PTH100
     index_type = index_type and checked_type(index_type)
@@ -203,6 +207,8 @@ def _build(
         {path: (size, mtime_ns) for path, size, mtime_ns, _ in tried_before},
         unread_folders=[folder for folder, _ in found.unread_folders],
     )
+    count = len(found.pictures)
+    found.pictures.clear()  # they stand in changes, those to read in a fifth of the memory
     names = [str(source) for source in sources]
     digests = digest_said(found), digest_descriptions(library)
     said_before = read_sentence_part(library, old.manifest) if old.manifest else None
@@ -214,9 +220,8 @@ def _build(
     if same_means and _is_as_before(old, changes, names, digests):
         work.clear()  # of a build that was killed after its manifest
         return _leave(library, found, old, changes)
-    check_memory(
-        type_for(len(found.pictures), index_type or index_before), len(found.pictures), encoder.dimension
-    )  # now, and not after days of encoding
+    # Now, and not after days of encoding.
+    check_memory(type_for(count, index_type or index_before), count, encoder.dimension)
 
     contents = old.contents()
     work.load(contents)
@@ -237,17 +242,18 @@ def _build(
     skipped = _all_skipped(found, broken, embedded)
     if not changes.unchanged and not changes.unseen and max(embedded.contents, default=NO_CONTENT) == NO_CONTENT:
         raise _none_readable(skipped)
-    said = read_said(library, found)
+    there = chain(changes.to_read, changes.still_broken)
+    said = read_said(library, found, chain(changes.unchanged, (file.location for file in there)))
     identities = identify(changes.to_read, embedded.contents, contents, changes, old)
     next_vector_id = number_contents(
         embedded.contents, contents, old.manifest.next_vector_id if old.manifest and not rebuild else 1
     )
-    rows = new_rows(changes.to_read, identities, embedded.contents, contents, said)
+    described = schema().empty_table()
     if old.manifest is not None and digests != _digests(old.manifest):
         known = read_rows(part_paths(library, old.manifest, CATALOGUE))
-        rows = concat_tables([rows, described_anew(known, set(changes.unchanged), said)])
+        described = described_anew(known, set(changes.unchanged), said)
     change = Change(
-        rows=rows,
+        rows=NewRows(changes.to_read, identities, embedded.contents, contents, said, described),
         gone=identities.gone,
         vectors=work.vectors(contents),
         skipped=Skipped(broken, [(str(path), what) for path, what in said.notices], tried if broken else ""),

@@ -199,12 +199,12 @@ def read_rows(paths: Sequence[Path], columns: Sequence[str] = ALL, *, tombstones
     return rows.select(list(columns)) if columns is not ALL else rows
 
 
-def rows_of(records: Iterable[ImageRecord]) -> Any:
+def rows_of(records: Sequence[ImageRecord]) -> Any:
     """Records as an Arrow table, one row a picture."""
     import pyarrow as pa
 
-    rows = [{name: _to_cell(getattr(record, name)) for name in _COLUMNS} | {STATUS: HERE} for record in records]
-    return pa.Table.from_pylist(rows, schema=schema())
+    columns = {name: [_to_cell(getattr(record, name)) for record in records] for name in _COLUMNS}
+    return pa.table(columns | {STATUS: [HERE] * len(records)}, schema=schema())
 
 
 def tombstones(ids: Iterable[int]) -> Any:

@@ -16,7 +16,7 @@ from .generation import read_generation, sentences_of
 from .lock import writing
 from .manifest import damaged, read_manifest
 from .metadata import MAX_LENGTH, clean
-from .publish import no_change, publish, space_of
+from .publish import TableRows, no_change, publish, space_of
 from .records import ImageRecord, Manifest
 from .sentences import SentenceEncoder, load_sentence_encoder
 
@@ -68,7 +68,9 @@ def describe_library(
             told = [new for record in records if (new := fill(record, known)) != record]
             if told:
                 change = replace(
-                    no_change(manifest, old), rows=rows_of(told), descriptions_digest=digest_descriptions(library)
+                    no_change(manifest, old),
+                    rows=TableRows(rows_of(told)),
+                    descriptions_digest=digest_descriptions(library),
                 )
                 space = space_of(manifest)
                 publish(library, old, change, encoder=space, sources=manifest.sources, sentences=sentences)

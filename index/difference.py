@@ -6,9 +6,10 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from .catalogue import each_record, rows_of, schema
+from .catalogue import concat_tables, each_record, rows_of, schema
 from .engines.engine import NO_CONTENT
 from .generation import Generation
 from .records import ImageRecord
@@ -94,38 +95,65 @@ def number_contents(contents_of: Sequence[int], contents: Contents, next_vector_
     return next_vector_id
 
 
-def new_rows(
-    files: Sequence[Found], identities: Identities, contents_of: Sequence[int], contents: Contents, said: Said
-) -> Any:
-    """The catalogue's rows of the files that were read."""
-    return _table(_records(files, identities, contents_of, contents, said))
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """The catalogue's rows of the files that were read; see `publish.Rows`."""
+
+    files: Sequence[Found]
+    identities: Identities
+    contents_of: Sequence[int]
+    contents: Contents
+    said: Said
+    described: Any  # Arrow table: rows of unchanged pictures of which something else is said now
+
+    def __len__(self) -> int:
+        return sum(number != NO_CONTENT for number in self.contents_of) + len(self.described)
+
+    def known(self) -> Any:
+        """See Rows."""
+        import numpy as np
+        import pyarrow as pa
+
+        numbers = np.array(self.contents_of, np.int64)
+        ids = np.array(self.identities.ids, np.int64)[numbers != NO_CONTENT]
+        numbers = numbers[numbers != NO_CONTENT]
+        new = pa.table(
+            {
+                "id": ids,
+                "vector_id": np.array(self.contents.vector_ids, np.int64)[numbers],
+                "perceptual_hash": pa.array(map(self.contents.perceptual_hash, numbers.tolist()), pa.string()),
+            }
+        )
+        return concat_tables([new, self.described.select(new.column_names)])
+
+    def tables(self) -> Iterator[Any]:
+        """See Rows."""
+        yield from _tables(self._records())
+        yield self.described
+
+    def _records(self) -> Iterator[ImageRecord]:
+        for file, image_id, number in zip(self.files, self.identities.ids, self.contents_of, strict=True):
+            if number == NO_CONTENT:
+                continue
+            content = self.contents[number]
+            record = ImageRecord(
+                image_id,
+                file.path,
+                file.size,
+                file.mtime_ns,
+                content.hash,
+                width=content.width,
+                height=content.height,
+                embedded=content.embedded,
+                perceptual_hash=content.perceptual_hash,
+                vector_id=content.vector_id,
+            )
+            yield self.said.told(record)
 
 
 def described_anew(rows: Any, unchanged: set[str], said: Said) -> Any:
     """Those rows of unchanged pictures of which something else is said now."""
-    return _table(_redescribed(rows, unchanged, said))
-
-
-def _records(
-    files: Sequence[Found], identities: Identities, contents_of: Sequence[int], contents: Contents, said: Said
-) -> Iterator[ImageRecord]:
-    for file, image_id, number in zip(files, identities.ids, contents_of, strict=True):
-        if number == NO_CONTENT:
-            continue
-        content = contents[number]
-        record = ImageRecord(
-            image_id,
-            file.path,
-            file.size,
-            file.mtime_ns,
-            content.hash,
-            width=content.width,
-            height=content.height,
-            embedded=content.embedded,
-            perceptual_hash=content.perceptual_hash,
-            vector_id=content.vector_id,
-        )
-        yield said.told(record)
+    return concat_tables([schema().empty_table(), *_tables(_redescribed(rows, unchanged, said))])
 
 
 def _redescribed(rows: Any, unchanged: set[str], said: Said) -> Iterator[ImageRecord]:
@@ -136,15 +164,6 @@ def _redescribed(rows: Any, unchanged: set[str], said: Said) -> Iterator[ImageRe
                 yield described
 
 
-def _table(records: Iterator[ImageRecord]) -> Any:
-    import pyarrow as pa
-
-    tables = [schema().empty_table()]
-    chunk: list[ImageRecord] = []
-    for record in records:
-        chunk.append(record)
-        if len(chunk) == _ROWS_AT_A_TIME:
-            tables.append(rows_of(chunk))
-            chunk.clear()
-    tables.append(rows_of(chunk))
-    return pa.concat_tables(tables)
+def _tables(records: Iterator[ImageRecord]) -> Iterator[Any]:
+    while chunk := list(islice(records, _ROWS_AT_A_TIME)):
+        yield rows_of(chunk)

@@ -76,8 +76,11 @@ def writing_index(library: Path, number: int, dimension: int, count: int, asked:
         MemoryShort: there is not enough to build it.
         WriteFailed: the disk refused.
     """
+    import pyarrow as pa
+
     kind = type_for(count, asked)
     check_memory(kind, count, dimension)
+    pa.default_memory_pool().release_unused()  # what was read before this, which takes the most memory of a build
     path = library / f"{INDEX}{number:06d}.faiss"
     if kind in QUANTISED:
         full_path = library / f"{FULL}{number:06d}.npy"
@@ -91,6 +94,7 @@ def writing_index(library: Path, number: int, dimension: int, count: int, asked:
             write_quantised(file, kind, read_full_vectors(full_path))
     else:
         index = new_index(dimension, kind)
+        index.reserve(count)
         writer = IndexWriter(index.add)
         yield writer
         with whole_file(path) as file:

@@ -15,10 +15,12 @@ import math
 import re
 import unicodedata
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +47,7 @@ class WordIndex:
 
     count: int  # pictures, with words or without
     said: np.ndarray  # (count,) bool: somebody said something of it; a file name alone is not said
-    words: dict[str, int]
+    words: Sequence[str]  # sorted
     starts: np.ndarray  # (words + 1,) int64: where each word's pictures begin
     pictures: np.ndarray  # (postings,) int32
     weights: np.ndarray  # (postings,) float32: BM25 with its idf
@@ -70,8 +72,7 @@ class WordIndex:
         found = np.zeros(self.count, np.float32)
         everywhere = (self, *beside)
         for word, n in sorted(wanted.items()):  # in one order, so that sums are the same in every run
-            if (place := self.words.get(word)) is not None:
-                here = slice(self.starts[place], self.starts[place + 1])
+            if (here := self._postings(word)) is not None:
                 idf = _idf(word, everywhere)
                 # The weights hold the idf of this index.
                 rarer = idf / _idf(word, [self]) if beside else 1.0
@@ -81,8 +82,15 @@ class WordIndex:
 
     def holders(self, word: str) -> int:
         """How many pictures a word belongs to."""
-        place = self.words.get(word)
-        return 0 if place is None else int(self.starts[place + 1] - self.starts[place])
+        here = self._postings(word)
+        return 0 if here is None else int(here.stop - here.start)
+
+    def _postings(self, word: str) -> slice | None:
+        """Where a word's pictures and weights stand; a search, because a table of the words takes long to make."""
+        place = bisect_left(self.words, word)
+        if place == len(self.words) or self.words[place] != word:
+            return None
+        return slice(self.starts[place], self.starts[place + 1])
 
 
 def _idf(word: str, indexes: Sequence[WordIndex]) -> float:
@@ -168,28 +176,47 @@ def index_words(parts: Sequence[WordPart], ids: np.ndarray) -> WordIndex:
         places.append(np.where(here, place, -1).astype(np.int32))
     if (speaker < 0).any():
         raise ValueError("a picture is in no part of the words")
-    ordered = sorted(set().union(*(part.words for part in parts)))
-    rank = {word: place for place, word in enumerate(ordered)}
+    # Parts are sorted, and sorting runs that are sorted takes one pass.
+    ordered = parts[0].words if len(parts) == 1 else list(dict.fromkeys(sorted(chain(*(part.words for part in parts)))))
     none = np.empty(0, np.int32)
     found = [(none, none, none)]
     for number, (part, place) in enumerate(zip(parts, places, strict=True)):
+        ranks = _ranks(part.words, ordered).repeat(np.diff(part.starts))
         counts_here = (place >= 0) & (speaker[place] == number) if len(ids) else place >= 0
-        kept = counts_here[part.pictures]
-        ranks = np.array([rank[word] for word in part.words], np.int32).repeat(np.diff(part.starts))
-        found.append((ranks[kept], place[part.pictures[kept]], part.counts[kept]))
+        if counts_here.all():
+            found.append((ranks, place[part.pictures], part.counts))
+        else:
+            kept = counts_here[part.pictures]
+            found.append((ranks[kept], place[part.pictures[kept]], part.counts[kept]))
     words, pictures, counts = (np.concatenate(columns) for columns in zip(*found, strict=True))
     if len(parts) > 1:
-        order = np.lexsort((pictures, words))
+        order = np.argsort(words.astype(np.int64) * len(ids) + pictures, kind="stable")
         words, pictures, counts = words[order], pictures[order], counts[order]
-    held, starts, holders = np.unique(words, return_index=True, return_counts=True)
+    holders = np.bincount(words, minlength=len(ordered))
+    if not holders.all():  # words of pictures that are gone
+        ordered = [ordered[word] for word in np.flatnonzero(holders).tolist()]
+        holders = holders[holders > 0]
     return WordIndex(
         len(ids),
         said,
-        {ordered[word]: place for place, word in enumerate(held.tolist())},
-        np.append(starts, len(words)).astype(np.int64),
+        ordered,
+        np.concatenate([[0], np.cumsum(holders)]).astype(np.int64),
         pictures,
         _weights(pictures, counts, holders, len(ids)),
     )
+
+
+def _ranks(words: Sequence[str], ordered: Sequence[str]) -> np.ndarray:
+    """Where each of words, sorted, stands in ordered, which has them all: (words,) int32."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(words) == len(ordered):
+        return np.arange(len(words), dtype=np.int32)
+    among = pa.array(ordered, pa.string())
+    places = pc.index_in(pa.array(words, pa.string()), value_set=among)  # pyright: ignore[reportAttributeAccessIssue]
+    return places.to_numpy(zero_copy_only=False).astype(np.int32)
 
 
 def _weights(pictures: np.ndarray, counts: np.ndarray, holders: np.ndarray, total: int) -> np.ndarray:
@@ -225,7 +252,7 @@ def read_words(path: Path) -> WordPart:
     if not words or words[0] != _EVERY or len(ids) != len(counts) or starts[0] != 0:
         raise ValueError(f"{path} is not a part of the words")
     own, spoken_of = ids[: starts[1]], ids[starts[1] :]
-    pictures = np.searchsorted(own, spoken_of)
+    pictures = _places(own, spoken_of)
     if len(spoken_of) and (pictures.max() >= len(own) or (own[pictures] != spoken_of).any()):
         raise ValueError(f"{path} names pictures that it does not have")
     return WordPart(
@@ -236,6 +263,20 @@ def read_words(path: Path) -> WordPart:
         pictures.astype(np.int32),
         counts[starts[1] :],
     )
+
+
+def _places(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """As `np.searchsorted`, for what is in own, ascending; where ids have few gaps by a table, ten times as fast."""
+    import numpy as np
+
+    if not len(own) or not len(wanted):
+        return np.searchsorted(own, wanted)
+    first, span = own[0], own[-1] - own[0] + 1
+    if span > 4 * len(wanted) or wanted.min() < first or wanted.max() > own[-1]:
+        return np.searchsorted(own, wanted)
+    table = np.zeros(span, np.int32)
+    table[own - first] = np.arange(len(own), dtype=np.int32)
+    return table[wanted - first]
 
 
 def said_of(record: ImageRecord) -> str:

@@ -28,9 +28,9 @@ from .index_types import AUTO, checked_type, type_for
 from .lock import writing
 from .manifest import check_parts, damaged, read_manifest
 from .memory import check_memory
-from .publish import Change, publish, space_of
+from .publish import Change, TableRows, publish, space_of
 from .records import ImageRecord, Manifest
-from .scan import Changes, Found, compare
+from .scan import Changes, Files, Found, compare
 from .sentences import SentenceEncoder, load_sentence_encoder
 from .vector_files import read_chunks
 from .work import Contents
@@ -141,7 +141,7 @@ def _merge(
     vector_ids = [contents.vector_ids[number] for number in contents_of]
     changed = [_numbered(table.take(rows), identities.ids, vector_ids)] if rows else []
     change = Change(
-        rows=concat_tables([schema().empty_table(), *changed, _told_anew(table, row_of, changes, old)]),
+        rows=TableRows(concat_tables([schema().empty_table(), *changed, _told_anew(table, row_of, changes, old)])),
         gone=identities.gone,
         vectors=_vectors(shards, contents, progress),
         skipped=_skipped(shards, row_of),
@@ -239,7 +239,7 @@ def _changes(table: Any, row_of: Mapping[str, int], hashes: Sequence[str], old: 
     sizes, times = table["size"].to_pylist(), table["mtime_ns"].to_pylist()
     again = [Found(path, sizes[row_of[path]], times[row_of[path]]) for path in other]
     unchanged = [path for path in changes.unchanged if path not in other]
-    return replace(changes, unchanged=unchanged, to_read=sorted([*changes.to_read, *again]))
+    return replace(changes, unchanged=unchanged, to_read=Files(sorted([*changes.to_read, *again])))
 
 
 def _numbered(rows: Any, ids: Sequence[int], vector_ids: Sequence[int]) -> Any:

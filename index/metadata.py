@@ -62,6 +62,7 @@ class Metadata:
 
 
 FIELDS = tuple(field.name for field in fields(Metadata))
+_NOTHING = Metadata()
 # They say one thing together: half of it from one place and half from another would say a third.
 _TOGETHER = (("licence", "licence_url"), ("latitude", "longitude"))
 _KEPT_APART = frozenset(name for group in _TOGETHER for name in group)
@@ -69,6 +70,9 @@ _KEPT_APART = frozenset(name for group in _TOGETHER for name in group)
 
 def metadata_of(values: Mapping[str, str], keywords: Iterable[str] = ()) -> tuple[Metadata, list[str]]:
     """Bring texts as they were found, by field, to `Metadata`; say in words what had to be cut or is of no use."""
+    keywords = list(keywords)
+    if not keywords and not any(values.values()):
+        return _NOTHING, []  # most pictures of a camera, several times each
     told: dict[str, Any] = {}
     odd: list[str] = []
     for name, max_length in MAX_LENGTH.items():
@@ -100,14 +104,19 @@ def metadata_of(values: Mapping[str, str], keywords: Iterable[str] = ()) -> tupl
 
 def merge(*layers: Metadata) -> Metadata:
     """One value of several, field by field: the first that is not empty counts."""
+    speaking = [layer for layer in layers if layer != _NOTHING]
+    if len(speaking) < 2:
+        return speaking[0] if speaking else _NOTHING
     values: dict[str, Any] = {}
     for name in FIELDS:
         if name not in _KEPT_APART:
-            found = (getattr(layer, name) for layer in layers)
-            values[name] = next((value for value in found if value), getattr(Metadata(), name))
+            found = (getattr(layer, name) for layer in speaking)
+            values[name] = next((value for value in found if value), getattr(_NOTHING, name))
     for group in _TOGETHER:
-        first = next((layer for layer in layers if any(getattr(layer, name) not in ("", None) for name in group)), None)
-        values |= {name: getattr(first or Metadata(), name) for name in group}
+        first = next(
+            (layer for layer in speaking if any(getattr(layer, name) not in ("", None) for name in group)), None
+        )
+        values |= {name: getattr(first or _NOTHING, name) for name in group}
     return Metadata(**values)
 
 

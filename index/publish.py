@@ -8,12 +8,12 @@ was written beside the first part is more than SHARE of the library, everything 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from .atomic import digest_file, write_whole
+from .atomic import digest_file, whole_file, write_whole
 from .catalogue import concat_tables, each_record, read_rows, schema, tombstones, without
 from .duplicates import group, groups_table
 from .folder import (
@@ -33,7 +33,7 @@ from .index_types import AUTO
 from .lexical import cut_words
 from .manifest import VERSION, damaged, write_manifest
 from .places import place
-from .records import Manifest
+from .records import ImageRecord, Manifest
 from .sentences import SentenceEncoder, index_sentences
 from .vector_files import parquet_bytes, read_chunks, read_vectors, write_vectors
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 # Up to so many pictures everything is written anew each time: 10,000 x 512 take a third of a second.
 WHOLE_UP_TO = 10_000
 SHARE = 0.2
+_KNOWN = ["id", "vector_id", "perceptual_hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,43 @@ class Space:
     dimension: int
 
 
+class Rows(Protocol):
+    """Rows of the catalogue, which need not be in memory all at once."""
+
+    def __len__(self) -> int: ...
+
+    def known(self) -> Any:
+        """An Arrow table of their id, vector_id and perceptual_hash."""
+        ...
+
+    def tables(self) -> Iterator[Any]:
+        """The rows as Arrow tables, each time anew; by id where no generation stands before them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableRows:
+    """Rows that are there already."""
+
+    table: Any  # Arrow table of the catalogue
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def known(self) -> Any:
+        """See Rows."""
+        return self.table.select(_KNOWN)
+
+    def tables(self) -> Iterator[Any]:
+        """See Rows."""
+        yield self.table
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a generation has that the one before it has not."""
 
-    rows: Any = None  # Arrow table of the catalogue: new pictures, and new rows of old ones
+    rows: Rows  # of new pictures, and new ones of old pictures
     gone: Sequence[int] = ()
     vectors: Iterator[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: iter(()))  # of new contents, by id
     skipped: Skipped = field(default_factory=Skipped)
@@ -77,7 +110,7 @@ def space_of(manifest: Manifest) -> Space:
 def no_change(manifest: Manifest, old: Generation) -> Change:
     """A generation with the same pictures, of which the same is said."""
     return Change(
-        rows=schema().empty_table(),
+        rows=TableRows(schema().empty_table()),
         skipped=old.skipped,
         next_id=manifest.next_id,
         next_vector_id=manifest.next_vector_id,
@@ -114,8 +147,25 @@ class _Parts:
         self.write_bytes(kind, parquet_bytes(table))
 
     def write_bytes(self, kind: str, data: bytes) -> None:
-        name = f"{kind}{self._number:06d}.parquet"
+        name = self._name(kind)
         self.add(name, write_whole(self._library / name, data), len(data))
+
+    def write_rows(self, tables: Iterable[Any]) -> Iterator[ImageRecord]:
+        """Write the catalogue's part piece by piece, and give the records on as they pass."""
+        import pyarrow.parquet as pq
+
+        name = self._name(CATALOGUE)
+        with (
+            whole_file(self._library / name) as file,
+            pq.ParquetWriter(file, schema(), compression="zstd") as writer,
+        ):
+            for table in tables:
+                writer.write_table(table)
+                yield from each_record(table)
+        self.add(name, file.sha256, file.size)
+
+    def _name(self, kind: str) -> str:
+        return f"{kind}{self._number:06d}.parquet"
 
     def write_vectors(self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int) -> None:
         for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", chunks, dimension):
@@ -172,15 +222,15 @@ def publish(
     parts = _Parts(library, number, old.manifest, taken_in, same_sentences=whole)
     first = not parts.paths(CATALOGUE)
 
-    rows = _merged_rows(library, old, change, taken_in, first=first)
-    if len(rows) or first:
-        parts.write_table(CATALOGUE, rows)
-        parts.write_bytes(WORDS, cut_words(each_record(rows), list(map(place, sources))).to_bytes())
+    # The index of the vectors takes the most memory, so the rows are made when it is gone again.
     chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
     if first:
         parts.write_indexed_vectors(chunks, encoder.dimension, len(wanted), asked)
     else:
         parts.write_vectors(chunks, encoder.dimension)
+    if len(change.rows) or len(change.gone) or first or taken_in:
+        records = parts.write_rows(_merged_rows(library, old, change, taken_in, first=first))
+        parts.write_bytes(WORDS, cut_words(records, list(map(place, sources))).to_bytes())
     groups = group(
         live["id"].to_numpy(),
         vector_ids,
@@ -231,10 +281,9 @@ def _folders_renamed(before: Sequence[str], now: Sequence[str]) -> bool:
 
 def _live(old: Generation, change: Change) -> Any:
     """id, vector_id and perceptual_hash of every picture of the new generation, by id."""
-    names = ["id", "vector_id", "perceptual_hash"]
-    rows = change.rows.select(names)
+    rows = change.rows.known()
     if len(old):
-        rows = concat_tables([without(old.rows.select(names), change.gone, rows["id"]), rows])
+        rows = concat_tables([without(old.rows.select(_KNOWN), change.gone, rows["id"]), rows])
     return rows.sort_by("id").combine_chunks()
 
 
@@ -261,18 +310,21 @@ def _taken_in(library: Path, old: Generation, new: int, live: int, *, whole: boo
     return taken_in
 
 
-def _merged_rows(library: Path, old: Generation, change: Change, taken_in: Collection[int], *, first: bool) -> Any:
-    """The rows of the new part: what changed, and what still counts of the parts that it takes in."""
-    tables = [change.rows]
+def _merged_rows(
+    library: Path, old: Generation, change: Change, taken_in: Collection[int], *, first: bool
+) -> Iterator[Any]:
+    """The rows of the new part, by id: what changed, and what still counts of the parts that it takes in."""
+    if old.manifest is None:
+        yield from change.rows.tables()
+        return
+    tables = list(change.rows.tables())
     if not first:
         tables.append(tombstones(change.gone))
-    if taken_in and old.manifest is not None:
+    if taken_in:
         names = [name for name in old.manifest.parts if name.startswith(CATALOGUE) and part_number(name) in taken_in]
         paths = [library / name for name in sorted(names)]
-        rows = without(read_rows(paths, tombstones=not first), change.gone, change.rows["id"])
-        tables.insert(0, rows)
-    merged = concat_tables(tables)
-    return merged if len(tables) == 1 and old.manifest is None else merged.sort_by("id")
+        tables.insert(0, without(read_rows(paths, tombstones=not first), change.gone, change.rows.known()["id"]))
+    yield concat_tables(tables).sort_by("id")
 
 
 def _merged_vectors(

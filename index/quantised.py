@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 
 # Up to so many vectors that a condition leaves are scored one by one.
 SCORED_UP_TO = 5_000
-# Fewer lose the texts of rare things: .96 at 512, .945 at 384 (benchmarks/LOG.md).
-LISTS_ASKED = {IVF_SQ8: 1_024, IVF_RABITQ: 1_024}
+# Fewer lose the texts of rare things; of more lists a smaller share is enough (benchmarks/LOG.md).
+LISTS_ASKED = {IVF_SQ8: 256, IVF_RABITQ: 1_024}
 # So many candidates are re-scored for each hit, and never fewer than the second number.
 RESCORED = {IVF_SQ8: (2, 32), IVF_RABITQ: (8, 64)}
 _RABITQ_BITS = 4
 _GPU_MOST = 2_048  # hits of one call
 _ROUNDS = 10  # of k-means
+_SPREAD_UP_TO = 8_192  # lists that k-means begins from far apart, which takes as long as its rounds, and longer on GPUs
 _SEED = 1234
 
 
@@ -186,11 +187,33 @@ def write_quantised(file: WholeFile, kind: str, full: FullVectors) -> None:
     index = _empty(kind, full.dimension, lists)
     learn_on_gpus(index)
     if len(full):
-        sample = np.linspace(0, len(full) - 1, min(len(full), max(256, TRAINED_ON * lists)), dtype=np.int64)
-        index.train(full.take(np.unique(sample)))
+        rows = np.linspace(0, len(full) - 1, min(len(full), max(256, TRAINED_ON * lists)), dtype=np.int64)
+        sample = full.take(np.unique(rows))
+        _learn_lists(index, sample)
+        index.train(sample)  # what each list holds; the lists stay
     for at in range(0, len(full), ROWS_AT_A_TIME):
         index.add(full.take(np.arange(at, min(at + ROWS_AT_A_TIME, len(full)))))
     faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _learn_lists(index: Any, sample: np.ndarray) -> None:
+    """Give an index its lists, learnt from sample (n, d) without its mean.
+
+    All pictures lie on one side of the sphere. A list that rare things share then has a centre that is mostly that
+    side, which no text asks for; without it the centre is theirs. Ranks of inner products do not hang on the mean.
+    """
+    import faiss
+    import numpy as np
+
+    mean = sample.mean(0)
+    clustering = faiss.Clustering(index.d, index.nlist, index.cp)
+    clustering.train(sample - mean, index.clustering_index or faiss.IndexFlatIP(index.d))
+    directions = faiss.vector_to_array(clustering.centroids).reshape(index.nlist, index.d)
+    # The mean and one length for all of them change no rank, and bring the centres near to what their lists hold.
+    along = faiss.IndexFlatIP(index.d)
+    along.add(directions)
+    length = along.search(sample[:ROWS_AT_A_TIME] - mean, 1)[0].mean()
+    index.quantizer.add((mean + length * directions).astype(np.float32))
 
 
 def read_quantised(path: Path, full_path: Path) -> QuantisedIndex:
@@ -223,6 +246,9 @@ def _empty(kind: str, dimension: int, lists: int) -> Any:
         index = faiss.IndexIVFRaBitQ(quantizer, dimension, lists, faiss.METRIC_INNER_PRODUCT, True, _RABITQ_BITS)
     index.cp.spherical = True
     index.cp.niter = _ROUNDS
+    if lists <= _SPREAD_UP_TO:
+        # Rare things get centres of their own: k-means from centres at random merges them, and texts for them go amiss.
+        index.cp.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
     index.cp.seed = _SEED
     index.cp.min_points_per_centroid = 1
     return index

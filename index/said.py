@@ -7,6 +7,7 @@ the file itself (XMP, IPTC, EXIF); for alt text and caption a model's words; for
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -54,9 +55,12 @@ def digest_said(found: Scan) -> str:
     return digest.hexdigest()
 
 
-def read_said(library: Path, found: Scan) -> Said:
-    """Read every side file of a scan, and what models wrote of the library's pictures; opens no picture."""
-    pictures = list(map(place, found.pictures if found.metadata_files or found.side_files else ()))
+def read_said(library: Path, found: Scan, locations: Iterable[str]) -> Said:
+    """Read every side file of a scan, and what models wrote of the library's pictures; opens no picture.
+
+    locations are the paths of the scan's pictures, and asked for only where there is a file that may speak of them.
+    """
+    pictures = sorted(map(place, locations)) if found.metadata_files or found.side_files else []
     by_person = read_metadata(found.metadata_files, pictures)
     beside = read_side_files(found.side_files, pictures)
     before = beside.before | {

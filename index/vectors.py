@@ -124,10 +124,13 @@ class VectorIndex:
         import numpy as np
 
         ids = faiss.vector_to_array(self.faiss_index.id_map)
-        wanted = np.unique(vector_ids)
-        if not np.isin(wanted, ids).all():
+        ordered = np.sort(ids)
+        places = np.searchsorted(ordered, vector_ids)
+        if not (places < len(ids)).all() or not np.array_equal(ordered[places], vector_ids):
             raise ValueError("a picture has no vector")
-        gone = np.setdiff1d(ids, wanted)
+        used = np.zeros(len(ids), bool)
+        used[places] = True
+        gone = ordered[~used]
         if len(gone):
             self.faiss_index.remove_ids(faiss.IDSelectorBatch(gone))
         return VectorIndex(self.faiss_index, Pictures.of(image_ids, vector_ids))
@@ -137,6 +140,15 @@ class VectorIndex:
         import numpy as np
 
         self.faiss_index.add_with_ids(vectors.astype(np.float32), ids.astype(np.int64))
+
+    def reserve(self, count: int) -> None:
+        """Make room for so many vectors: an index that grows holds what it has twice each time that it doubles."""
+        import faiss
+
+        inner: Any = faiss.downcast_index(self.faiss_index.index)
+        there = inner.codes.size()
+        inner.codes.resize(count * inner.code_size)
+        inner.codes.resize(there)  # the room stays
 
     def write(self, file: WholeFile) -> None:
         """Write the FAISS index piece by piece, so that it is not in memory twice."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .atomic import write_whole
+from .columns import Digests, Texts
 from .vector_files import parquet_bytes, vector_column, vector_matrix
 
 if TYPE_CHECKING:
@@ -47,12 +48,11 @@ class Contents:
     """Contents by hash, numbered as they come: in columns, because a million objects would take the memory."""
 
     def __init__(self) -> None:
-        self._rows: dict[bytes, int] = {}
-        self._digests: list[bytes] = []
+        self._digests = Digests()
         self._widths, self._heights = array("i"), array("i")
         self._perceptual = array("Q")
         self._even = bytearray()  # 1 where there is no perceptual hash
-        self._embedded: list[str] = []
+        self._embedded = Texts()
         self.vector_ids = array("q")
 
     def __len__(self) -> int:
@@ -63,31 +63,34 @@ class Contents:
     ) -> None:
         """Take a content in; one that is known stays as it is."""
         key = bytes.fromhex(digest)
-        if key in self._rows:
+        if self._digests.find(key) is not None:
             return
-        self._rows[key] = len(self._digests)
-        self._digests.append(key)
         self._widths.append(width)
         self._heights.append(height)
         self._perceptual.append(int(perceptual_hash or "0", 16))
         self._even.append(not perceptual_hash)
         self._embedded.append(embedded)
         self.vector_ids.append(vector_id)
+        self._digests.append(key)  # last: whoever finds it finds all of it
 
     def find(self, digest: str) -> int | None:
         """The number of the content with this hash."""
-        return self._rows.get(bytes.fromhex(digest))
+        return self._digests.find(bytes.fromhex(digest))
 
     def hash(self, number: int) -> str:
         """The hash of a content."""
         return self._digests[number].hex()
+
+    def perceptual_hash(self, number: int) -> str:
+        """The perceptual hash of a content, empty where it has none."""
+        return "" if self._even[number] else f"{self._perceptual[number]:016x}"
 
     def __getitem__(self, number: int) -> Content:
         return Content(
             self.hash(number),
             self._widths[number],
             self._heights[number],
-            "" if self._even[number] else f"{self._perceptual[number]:016x}",
+            self.perceptual_hash(number),
             self._embedded[number],
             self.vector_ids[number],
         )
@@ -156,15 +159,18 @@ class Work:
         """
         import numpy as np
 
-        given: set[int] = set()
+        given = bytearray(len(contents))
         for path in self._paths():
             table, matrix = self._read(path)
             numbers = [contents.find(digest) for digest in table["hash"].to_pylist()]
-            ids = [contents.vector_ids[number] if number is not None else 0 for number in numbers]
-            rows = [row for row, vector_id in enumerate(ids) if vector_id and vector_id not in given]
-            kept = np.array([ids[row] for row in rows], np.int64)
-            given.update(kept.tolist())
-            yield kept, matrix[rows]
+            kept: list[int] = []
+            rows: list[int] = []
+            for row, number in enumerate(numbers):
+                if number is not None and contents.vector_ids[number] and not given[number]:
+                    given[number] = True
+                    kept.append(contents.vector_ids[number])
+                    rows.append(row)
+            yield np.array(kept, np.int64), matrix[rows]
 
     def clear(self) -> None:
         """Remove all parts, of any encoder."""

@@ -20,7 +20,7 @@ from limner.index.index_types import IVF_SQ8, QUANTISED
 from limner.index.lexical import cut_words, index_words
 from limner.index.library import Library
 from limner.index.manifest import read_manifest
-from limner.index.publish import Change, Space, publish
+from limner.index.publish import Change, Space, TableRows, publish
 from limner.index.records import Hit, ImageRecord
 from limner.index.verify import repair, verify
 
@@ -83,7 +83,8 @@ def _records(first: int, count: int) -> tuple[list[ImageRecord], np.ndarray]:
 def _change(first: int, count: int, gone: Sequence[int] = ()) -> Change:
     records, vectors = _records(first, count)
     ids = np.arange(first, first + count)
-    return Change(rows_of(records), gone, iter([(ids, vectors)]), next_id=first + count, next_vector_id=first + count)
+    rows = TableRows(rows_of(records))
+    return Change(rows, gone, iter([(ids, vectors)]), next_id=first + count, next_vector_id=first + count)
 
 
 def _publish(folder: Path, kind: str, *, sentences: BagOfWords | None = None) -> Path:

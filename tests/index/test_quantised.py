@@ -198,3 +198,21 @@ def test_index_stays_where_there_is_no_gpu(tmp_path: Path) -> None:
     index = _built(tmp_path, IVF_SQ8, np.arange(COUNT), _clustered(COUNT))
     assert index.on_gpus().gpu is None
     assert index.on_gpus().search(_queries(1)[0], 8) == index.search(_queries(1)[0], 8)
+
+
+def test_rare_things_are_found_in_few_lists(tmp_path: Path) -> None:
+    """Many small clusters beside a few large ones, all on one side of the sphere, as pictures are."""
+    rng = np.random.default_rng(5)
+    side = _unit(rng.standard_normal((1, 64)))
+    centres = _unit(_unit(rng.standard_normal((400, 64))) + 1.5 * side)
+    weights = rng.pareto(1.0, 400) + 0.2
+    chosen = rng.choice(400, COUNT, p=weights / weights.sum())
+    rows = _unit(centres[chosen] + 0.4 * rng.standard_normal((COUNT, 64)) / 8).astype(np.float16)
+    own = centres - (centres @ side.T) * side
+    queries = _unit(_unit(own) + _unit(rng.standard_normal((1, 64)))).astype(np.float32)
+    index = _built(tmp_path, IVF_SQ8, np.arange(COUNT), rows)
+    exact = np.argsort(-(queries @ rows.astype(np.float32).T), axis=1)[:, :8]
+    _, lists = index.faiss_index.quantizer.search(rows.astype(np.float32), 1)
+    _, asked = index.faiss_index.quantizer.search(queries, 8)
+    found = [np.isin(lists[best, 0], some).mean() for best, some in zip(exact, asked, strict=True)]
+    assert np.mean(found) >= 0.78  # .71 with lists learnt from the vectors as they are

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from limner.index import vector_files
 from limner.index.atomic import digest_file, whole_file
 from limner.index.vector_files import read_vectors, write_vectors
-from limner.index.vectors import VectorIndex, build_index, read_index
+from limner.index.vectors import VectorIndex, build_index, new_index, read_index
 
 
 def _unit(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -131,3 +132,19 @@ def test_read_vectors_refuses_other_dimension(tmp_path: Path) -> None:
     [(name, _, _)] = write_vectors(tmp_path, "v", [(np.arange(3), _unit(3, 8))], 8)
     with pytest.raises(ValueError, match="9 dimensions"):
         read_vectors([tmp_path / name], 9)
+
+
+@pytest.mark.parametrize("kind", ["flat", "sq16"])
+def test_index_with_room_does_not_move_as_it_grows(kind: str) -> None:
+    rows = _unit(500, 8)
+    index = new_index(8, kind)
+    index.add(np.arange(10), rows[:10])
+    index.reserve(500)
+    assert index.faiss_index.ntotal == 10
+    codes = faiss.downcast_index(index.faiss_index.index).codes
+    before = int(codes.data())
+    for start in range(10, 500, 70):
+        index.add(np.arange(start, start + 70), rows[start : start + 70])
+    assert int(codes.data()) == before
+    _, vectors = index.of_pictures(np.arange(500), np.arange(500)).vectors()
+    assert vectors.tolist() == rows.astype(np.float32).tolist()
