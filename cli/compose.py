@@ -196,6 +196,7 @@ def _folder(out: Path | None) -> Path:
 def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_json: bool) -> None:
     from ..composer.brief import to_brief
     from ..composer.dry_run import Unloaded, first_prompt
+    from ..composer.errors import BriefInvalid
     from ..composer.markdown import read_draft
     from ..composer.words import NAME as BY_WORDS
 
@@ -203,6 +204,8 @@ def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_
     draft = None if fields.draft is None else read_draft(fields.draft, title=fields.title)
     name = writer_name(settings)
     model = Unloaded(name, settings.dialect or wiring_of(ctx).dialect(name))
+    if draft is None and name == BY_WORDS:
+        raise BriefInvalid("an article needs a model that writes", "name one, or give a draft to illustrate")
     # Words alone choose the places in a draft, and ask nobody.
     messages, notices = ([], []) if draft and name == BY_WORDS else first_prompt(brief, draft, model)
     for notice in notices:

@@ -20,7 +20,7 @@ from .render import render
 from .retrieve import retrieve
 from .run import Run, open_run
 from .select import MAX_CANDIDATES, Selection, select
-from .spot import Spots, find_spots
+from .spot import Spots, caption_notices, find_spots
 from .words import NAME, choose_first
 from .words import find_spots as find_spots_by_words
 from .write import draft_notices, prompt_notices, shown_references, subject, write
@@ -126,7 +126,8 @@ def compose(
 
     def place() -> Spots:
         if writer is None:
-            return find_spots_by_words(text, library, images=brief.images)
+            found = find_spots_by_words(text, library, images=brief.images)
+            return replace(found, notices=(*found.notices, *caption_notices(found.spots, brief.language)))
         return find_spots(
             text,
             run.recorded(writer, "spots"),
@@ -210,6 +211,7 @@ def _choose_all(
                 recorded,
                 permutations=brief.permutations,
                 fallback=brief.fallback,
+                language=brief.language,
             )
             if made.choice.probabilities and not gives_probabilities(selector):
                 return replace(made, choice=replace(made.choice, note=NO_PROBABILITIES))

@@ -80,9 +80,17 @@ def find_spots(
             notices.append(f"the model's reply about places for pictures was not usable{where}: {exc.message}")
     if images is not None and len(spots) < images and not notices:
         notices.append(f"{images} pictures asked for, the model found places for {len(spots)}")
-    if language and (found := other_language([spot.caption for spot in spots], language)):
-        notices.append(f"captions are in {found}, and were asked for in {language_name(language)}")
-    return Spots(tuple(spots), tuple(notices))
+    return Spots(tuple(spots), (*notices, *caption_notices(spots, language)))
+
+
+def caption_notices(spots: Sequence[Spot], language: str | None) -> list[str]:
+    """Whether the captions are in another language than the one that was asked for."""
+    found = other_language([spot.caption for spot in spots], language) if language else None
+    return (
+        []
+        if not found or not language
+        else [f"captions are in {found}, and were asked for in {language_name(language)}"]
+    )
 
 
 def first_prompt(

@@ -200,13 +200,17 @@ def shown_references(brief: Brief, *, pictures: bool) -> list[dict[str, Path | s
 
 def _not_read(brief: Brief, model: Model, known: frozenset[str]) -> list[str]:
     """What the prompts of this model have no place for."""
-    places = {key: key for key in ("outline", "material", "language", "tone", "audience")}
-    places |= {"reference": "references", "length": "words"}
+    places = {key: key for key in ("outline", "material", "language", "tone", "audience")} | {"length": "words"}
     missed = [key for key, name in places.items() if getattr(brief, key) and name not in known]
     missed += ["system"] if brief.system and not known > PLAIN else []
-    if not missed:
-        return []
-    return [f"{model.name} writes by an instruction and a title alone: it does not follow {', '.join(missed)}"]
+    notices: list[str] = []
+    if missed:
+        notices.append(
+            f"{model.name} writes by an instruction and a title alone: it does not follow {', '.join(missed)}"
+        )
+    if brief.reference and "references" not in known:
+        notices.append(f"{model.name} sees the reference pictures when it chooses, not before it writes")
+    return notices
 
 
 def _told(brief: Brief, draft: Draft, model: Model) -> list[Message] | None:

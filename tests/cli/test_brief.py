@@ -121,6 +121,8 @@ def test_dry_run_of_a_draft_shows_the_question_for_places(limner: Limner, tmp_pa
     assert "[1] Everything was red." in limner(*command, wiring=NOTHING_LOADED).stdout
     result = limner(*command, "--model", "words", wiring=NOTHING_LOADED)
     assert result.exit_code == 0 and "[1]" not in result.stdout
+    result = limner("compose", "x", "--dry-run", "--model", "words", wiring=NOTHING_LOADED)
+    assert "needs a model that writes" in result.stderr
 
 
 def test_dry_run_of_nano_vlm_says_what_it_does_not_follow(limner: Limner, brief: Path) -> None:
