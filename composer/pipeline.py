@@ -211,6 +211,7 @@ def _choose_all(
                 recorded,
                 permutations=brief.permutations,
                 fallback=brief.fallback,
+                language=brief.language,
             )
             if made.choice.probabilities and not gives_probabilities(selector):
                 return replace(made, choice=replace(made.choice, note=NO_PROBABILITIES))

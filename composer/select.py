@@ -46,6 +46,7 @@ def select(
     *,
     permutations: int = 1,
     fallback: Fallback = "skip",
+    language: str | None = None,
 ) -> Selection:
     """Let the model score every candidate and "none", and take the most probable.
 
@@ -58,6 +59,7 @@ def select(
             are averaged, so that what a model gives to a position whatever stands there is the same for all.
         fallback: "top1" takes the library's first candidate where the model finds that none fits, and says so. An
             answer that was not usable says nothing of the candidates: the place stays empty.
+        language: the article's, for the prompts of a language of its own.
 
     Source: Zhang et al. 2023, arXiv:2309.15112, appendix C.1, image retrieval and selection; scored over the option
     letters in place of sampling one.
@@ -65,11 +67,11 @@ def select(
     count = len(candidates.hits)
     if not count:
         return Selection(Choice(candidates, "no_candidates", None, ()))
-    context, cut = _fitted(draft, placed, candidates, model)
+    context, cut = _fitted(draft, placed, candidates, model, language)
     readings: list[list[float]] = []
     for shift in rotations(count, permutations):
         turned = replace(candidates, hits=candidates.hits[shift:] + candidates.hits[:shift])
-        messages = _prompt(draft.title, context, turned, model.dialect)
+        messages = _prompt(draft.title, context, turned, model.dialect, language)
         try:
             *scores, none = _asked_twice(messages, count, model)
         except ReplyInvalid as exc:
@@ -123,7 +125,7 @@ def fit_prompt(
 
 
 def _fitted(
-    draft: Draft, placed: Mapping[int, Path], candidates: Candidates, model: Model
+    draft: Draft, placed: Mapping[int, Path], candidates: Candidates, model: Model, language: str | None = None
 ) -> tuple[list[dict[str, object]], int]:
     """The items of the context that fit, and how many do not."""
     items: list[dict[str, object]] = []
@@ -137,7 +139,7 @@ def _fitted(
     room = model.context_tokens - ANSWER_TOKENS - (_look_tokens(len(candidates.hits)) if looks else 0)
 
     def fits(removed: int) -> bool:
-        messages = _prompt(draft.title, _without_middle(items, removed), candidates, model.dialect)
+        messages = _prompt(draft.title, _without_middle(items, removed), candidates, model.dialect, language)
         return model.count_tokens(messages) <= room
 
     if not items or fits(0):
@@ -207,10 +209,17 @@ def _without_middle(items: Sequence[dict[str, object]], removed: int) -> list[di
     return [*items[:begin], {"text": CUT, "picture": None}, *items[begin + removed :]]
 
 
-def _prompt(title: str, context: Sequence[dict[str, object]], candidates: Candidates, dialect: str) -> list[Message]:
+def _prompt(
+    title: str,
+    context: Sequence[dict[str, object]],
+    candidates: Candidates,
+    dialect: str,
+    language: str | None = None,
+) -> list[Message]:
     return render_prompt(
         "select",
         dialect=dialect,
+        language=language,
         title=title,
         context=context,
         caption=candidates.spot.caption,

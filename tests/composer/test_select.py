@@ -241,3 +241,16 @@ def test_prompt_shows_the_title_once_also_below_front_matter(candidates: Candida
     writer = ColourModel("1: a cat")
     find_spots(draft, writer, images=None)
     assert str(writer.asked[0][0].parts[0]).count("The Cat") == 1
+
+
+def test_select_of_a_chinese_article_asks_in_chinese(colour_library: Library) -> None:
+    class Heard(ColourModel):
+        def count_tokens(self, messages):
+            heard.append(str(messages[0].parts[-1]))
+            return super().count_tokens(messages)
+
+    heard: list[str] = []
+    candidates = Candidates(Spot(1, "红色"), tuple(colour_library.search("red", 3)))
+    selection = select(DRAFT, {}, candidates, Heard(), language="zh-CN")
+    assert selection.choice.outcome == "chosen"
+    assert heard and all("只回答一张候选图片的字母" in text for text in heard)
