@@ -4,8 +4,8 @@
 
 The model is nano-vlm, the briefs are instructions of its world that training held out, the library is the sample one.
 One after another is `compose` as the command calls it, with all that a local model keeps from spot to spot; a few
-articles are made before either is timed. Processor time counts all threads of the process: on a shared machine it is the
-fairer of the two. The batch runs once more, and its files must be the same bytes.
+articles are made before either is timed. Processor time counts all threads of the process: on a shared machine it is
+the fairer of the two. The batch runs once more, and its files must be the same bytes.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def main() -> None:
             return
         batch = timed(lambda: in_a_batch(rows, "batch"))
         print(
-            f"a batch of {len(rows)}, {arguments.batch_size} at a time: {batch[0]:.1f} s, {batch[1]:.1f} s of processors"
+            f"a batch of {len(rows)}, {arguments.batch_size} at a time: {batch[0]:.1f} s, "
+            f"{batch[1]:.1f} s of processors"
         )
         one_after_another(WARM, "warm-single")
         single = timed(lambda: one_after_another(len(rows), "single"))

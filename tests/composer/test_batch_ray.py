@@ -1,4 +1,4 @@
-"""A batch on a Ray cluster of two processors: the same bytes as on this machine, and faults that stay with their rows."""
+"""A batch on a Ray cluster of two processors: the same bytes as on this machine; faults stay with their rows."""
 
 from __future__ import annotations
 
