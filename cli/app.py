@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..index.errors import LimnerError
-from . import compose, demo, index, models, render, terminal
+from . import batch, chat, compose, demo, describe_pictures, index, models, render, terminal
 
 _AGAIN = "run the same command again: it goes on where it stopped"
 _WITH_RESUME = "run the same command again with --resume: it goes on where it stopped"
@@ -22,6 +22,8 @@ _AFTER_INTERRUPT = {
     "demo": _AGAIN,
     "compose": _WITH_RESUME,
     "illustrate": _WITH_RESUME,
+    "batch": _WITH_RESUME,
+    "describe": "with --out FILE and --resume the same command goes on where it stopped",
 }
 
 
@@ -94,6 +96,9 @@ def limner(
 app.add_typer(index.app, name="index")
 app.command("compose")(compose.compose)
 app.command("illustrate")(compose.illustrate)
+app.command("batch")(batch.batch)
+app.command("chat")(chat.chat)
+app.command("describe")(describe_pictures.describe)
 app.command("render")(render.render)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)

@@ -204,6 +204,18 @@ def load_models(
     return loaded.get(names[0]), loaded.get(names[1])
 
 
+def about_embedded(model: str) -> str | None:
+    """What whoever asks the embedded model about any picture should know; None for other models."""
+    from ..composer.models.load import EMBEDDED
+
+    if model != EMBEDDED:
+        return None
+    return (
+        f"{EMBEDDED} knows only drawn picture-book scenes: it describes those, makes up what other pictures show, and "
+        "holds no conversation; `limner models list` shows models that are made for more"
+    )
+
+
 def own_device(settings: Settings) -> str:
     """Where this process loads its encoders.
 

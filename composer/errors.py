@@ -16,6 +16,9 @@ LimnerError               message names the thing, hint names the fix (index/err
     ServerUnreachable     nobody answers at its address, or not in time
     ServerRefused         it wants another key, or not what it was asked for
     ContextExceeded       a prompt that is longer than the server takes
+  BatchUnreadable         a list of briefs that is missing, damaged or empty
+  BatchBusy               another process composes into the same folder
+  MessageTooLong          a message of a conversation that does not fit into the model's context
 """
 
 from __future__ import annotations
@@ -85,3 +88,15 @@ class ServerRefused(ServerFailed):
 
 class ContextExceeded(ServerFailed):
     """A prompt that is longer than a server takes."""
+
+
+class BatchUnreadable(LimnerError):
+    """A list of briefs that is missing, damaged as a whole, or empty."""
+
+
+class BatchBusy(LimnerError):
+    """Another process composes into the same folder."""
+
+
+class MessageTooLong(LimnerError):
+    """A message of a conversation that alone does not fit into the model's context."""

@@ -90,7 +90,7 @@ class RayEngine:
             return result
         shards = write_shards(work, files, numbers, size=self.shard_size)
         done = len(files) - len(numbers)
-        with _cluster(self.address) as ray:
+        with cluster(self.address) as ray:
             known = ray.put(known_hashes(contents))
             pictures = ray.data.from_items(
                 [{"manifest": str(path)} for path in shards.manifest], override_num_blocks=len(shards.manifest)
@@ -106,7 +106,7 @@ class RayEngine:
                 fn_constructor_args=(self.load, encoder.name, self.device, encoder.fingerprint, encoder.dimension),
                 batch_size=batch_size,
                 batch_format="pyarrow",
-                **_share(ray, self.device),
+                **share(ray, self.device),
             )
             for shard, table in _by_shard(rows, [len(members) for members in shards.numbers]):
                 _settle(files, shards.first + shard, unpack(table, encoder.dimension), contents, work, result)
@@ -123,11 +123,11 @@ class RayEngine:
         """
         if not pictures:
             return
-        with _cluster(self.address) as ray:
+        with cluster(self.address) as ray:
             words = ray.data.range(len(pictures), override_num_blocks=-(-len(pictures) // _SAID_AT_A_TIME)).map_batches(
-                Say, fn_constructor_args=(say, ray.put(list(pictures))), batch_size=1, **_share(ray, self.device)
+                Say, fn_constructor_args=(say, ray.put(list(pictures))), batch_size=1, **share(ray, self.device)
             )
-            for table in _tables(words):
+            for table in tables(words):
                 yield from zip(*(table[name].to_pylist() for name in ("id", "words", "reason")), strict=True)
 
 
@@ -172,7 +172,7 @@ def _by_shard(rows: Dataset, sizes: Sequence[int]) -> Iterator[tuple[int, Any]]:
     import pyarrow as pa
 
     waiting: dict[int, list[Any]] = defaultdict(list)
-    for table in _tables(rows):
+    for table in tables(rows):
         of_shard = table["shard"].to_numpy()
         for shard in np.unique(of_shard).tolist():
             waiting[shard].append(table.filter(pa.array(of_shard == shard)))
@@ -180,7 +180,7 @@ def _by_shard(rows: Dataset, sizes: Sequence[int]) -> Iterator[tuple[int, Any]]:
                 yield shard, pa.concat_tables(waiting.pop(shard)).sort_by("number")
 
 
-def _tables(rows: Dataset) -> Iterator[Any]:
+def tables(rows: Dataset) -> Iterator[Any]:
     """The blocks of a dataset as they come; what Ray raises becomes ours here.
 
     Raises:
@@ -200,7 +200,7 @@ def _tables(rows: Dataset) -> Iterator[Any]:
         ) from exc
 
 
-def _share(ray: Any, device: str) -> dict[str, Any]:
+def share(ray: Any, device: str) -> dict[str, Any]:
     """What an actor with a model asks of the cluster."""
     total = ray.cluster_resources()
     if device.startswith("cuda") or (device == "auto" and total.get("GPU")):
@@ -219,7 +219,7 @@ def _ray() -> Any:
 
 
 @contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
+def cluster(address: str | None) -> Iterator[Any]:
     """Ray, connected to the cluster at address; the caller's own connection is used where there is one.
 
     Raises:
