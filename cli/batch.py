@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..composer.batch.engines import Engine
     from ..composer.batch.work import Outcome, Parts
     from ..composer.brief import BriefFields
+    from ..composer.protocols import ImageSearch
     from ..index.library import Library
     from .settings import Settings
 
@@ -83,7 +84,7 @@ def batch(
             "--batch-size",
             metavar="N",
             callback=options.from_one,
-            help="Rows that a local model answers in one pass.  (default: 16)",
+            help="Rows that a local model answers in one pass.  (default: 32)",
             show_default=False,
         ),
     ] = None,
@@ -211,10 +212,17 @@ def _parts_there(wiring: Wiring, settings: Settings, library: Path, *, anyway: b
 
 def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool) -> Parts:
     from ..composer.batch.work import Parts
+    from ..composer.references import NoLibrary
+    from ..composer.write import subject
+
+    def search(brief: Brief) -> ImageSearch:
+        if brief.references_only:
+            return NoLibrary()
+        return opened if brief.where is None else opened.where(brief.where)
 
     def check(brief: Brief, draft: Draft | None) -> str | None:
         if draft is None:
-            outside = wiring.check_instruction(writer_name(settings), brief.instruction)
+            outside = wiring.check_instruction(writer_name(settings), subject(brief))
         else:
             outside = wiring.check_draft(writer_name(settings), draft.markdown)
         notices: list[str] = []
@@ -225,7 +233,7 @@ def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool)
     return Parts(
         writer,
         selector,
-        lambda where: opened if where is None else opened.where(where),
+        search,
         opened.manifest.encoder,
         tuple(map(str, settings.format)),
         settings.embed,

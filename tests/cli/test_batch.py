@@ -102,7 +102,7 @@ def test_batch_composes_a_folder_for_every_row(batch: Batch, tmp_path: Path) -> 
         ("one", "done", 2), ("two", "done", 1), ("three", "done", 3),
     ]  # fmt: skip
     assert tree["counts"] == {"rows": 3, "done": 3, "failed": 0, "unfinished": 0}
-    assert model.passes[:3] == [("generate", 3)] * 3  # all write, all find places, all look
+    assert model.passes[:3] == [("generate", 3), ("generate", 3), ("score", 3)]  # all write, find places, choose
     assert "3 of 3 rows stand" in result.stderr
     assert "3 of 3" in result.stderr and "a minute" in result.stderr and "left" in result.stderr
     assert "\x1b" not in result.output
@@ -163,7 +163,7 @@ def test_resume_redoes_what_failed_and_no_more(batch: Batch, tmp_path: Path) -> 
     result = batch(THREE, "--resume", model=model)
 
     assert result.exit_code == 0, result.stderr
-    assert model.asked == ["write", "spots", "look", "select"]
+    assert model.asked == ["write", "spots", "select"]
     assert [row["status"] for row in record(tmp_path)["rows"]] == ["done"] * 3
     assert files(tmp_path / "out" / "one") == kept
     assert "3 of 3 rows stand, 2 of them from before" in result.stderr

@@ -28,7 +28,21 @@ def write(path: Path, text: str) -> Path:
 ONE = {"id": "one", "instruction": "A red fox", "images": 2, "seed": 3, "title": "Fox, red"}
 TWO = {"id": "two", "instruction": "A blue owl\nby night"}
 CSV = 'id,instruction,images,seed,title\none,A red fox,2,3,"Fox, red"\n\ntwo,"A blue owl\nby night",,,\n'
-YAML = "- {id: one, instruction: A red fox, images: 2, seed: 3, title: 'Fox, red'}\n- id: two\n  instruction: |\n    A blue owl\n    by night\n"
+YAML = """\
+- {id: one, instruction: A red fox, images: 2, seed: 3, title: 'Fox, red'}
+- id: two
+  instruction: |
+    A blue owl
+    by night
+"""
+DOCUMENTS = """\
+{id: one, instruction: A red fox, images: 2, seed: 3, title: 'Fox, red'}
+---
+id: two
+instruction: |
+  A blue owl
+  by night
+"""
 
 
 @pytest.mark.parametrize(
@@ -40,7 +54,7 @@ YAML = "- {id: one, instruction: A red fox, images: 2, seed: 3, title: 'Fox, red
         ("semicolon.csv", CSV.replace(",A", ";A").replace("id,", "id;"), None),
         ("b.tsv", "id\tinstruction\timages\tseed\ttitle\none\tA red fox\t2\t3\tFox, red\n", ["line 2"]),
         ("b.yaml", YAML, ["line 1", "line 2"]),
-        ("documents.yml", YAML.replace("\n- id: two\n  instruction: |\n    A blue owl\n    by", "\n---\nid: two\ninstruction: |\n  A blue owl\n  by").removeprefix("- "), ["line 1", "line 3"]),
+        ("documents.yml", DOCUMENTS, ["line 1", "line 3"]),
     ],
 )  # fmt: skip
 def test_read_rows_of(tmp_path: Path, name: str, text: str, places: list[str] | None) -> None:

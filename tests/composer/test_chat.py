@@ -69,7 +69,7 @@ def test_the_oldest_turns_go_first_where_all_do_not_fit() -> None:
 def test_a_message_that_alone_does_not_fit_is_refused_with_the_figures() -> None:
     conversation = Conversation(ScriptedModel("Hm.", "Hm.", context_tokens=40))
     say(conversation, "short")
-    with pytest.raises(MessageTooLong, match="50 tokens.*30 at most"):
+    with pytest.raises(MessageTooLong, match=r"50 tokens.*30 at most"):
         say(conversation, "word " * 50)
     assert len(conversation.turns) == 2
     assert conversation.forgotten == 0
