@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,6 +60,8 @@ def batch(
     ] = None,
     images: options.Images = None,
     candidates: options.Candidates = None,
+    permutations: options.Permutations = None,
+    fallback: options.Fallbacks = None,
     where: options.Where = None,
     model: options.Model = None,
     writer: options.Writer = None,
@@ -105,6 +107,8 @@ def batch(
             "library": library,
             "images": images,
             "candidates": candidates,
+            "permutations": permutations,
+            "fallback": fallback,
             "model": model,
             "writer": writer,
             "selector": selector,
@@ -121,7 +125,9 @@ def batch(
     from .batch_progress import Rows
 
     folder = library_folder(settings.library)
-    rows = read_rows(briefs, _defaults(settings, defaults, where))
+    flags = {"images": images, "candidates": candidates, "permutations": permutations, "where": where, "seed": seed}
+    flags["fallback"] = fallback and str(fallback)
+    rows = read_rows(briefs, _defaults(settings, defaults, flags))
     wiring = wiring_of(ctx)
     opened = wiring.library(folder, own_device(settings))
     within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=terminal.note)
@@ -147,14 +153,19 @@ def batch(
         raise typer.Exit(1)
 
 
-def _defaults(settings: Settings, path: Path | None, where: str | None) -> BriefFields:
+def _defaults(settings: Settings, path: Path | None, flags: Mapping[str, Any]) -> BriefFields:
     """What a row has that does not say otherwise: the flag's, else the brief's, else the setting's."""
-    from ..composer.brief import BriefFields, read_brief
+    from ..composer.brief import BriefFields, brief_fields, read_brief
 
     given = BriefFields() if path is None else read_brief(path)
-    if where is not None:
-        given = given.over(BriefFields(where=where))
-    return given.or_else(images=settings.images or "auto", candidates=settings.candidates, seed=settings.seed)
+    given = given.over(brief_fields(flags, folder=Path.cwd(), source="the command line"))
+    return given.or_else(
+        images=settings.images or "auto",
+        candidates=settings.candidates,
+        permutations=settings.permutations,
+        fallback=str(settings.fallback),
+        seed=settings.seed,
+    )
 
 
 def _engine(
