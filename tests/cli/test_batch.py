@@ -230,6 +230,19 @@ def test_ctrl_c_leaves_finished_rows_whole_and_resume_goes_on(batch: Batch, tmp_
     assert [row["status"] for row in record(tmp_path)["rows"]] == ["done"] * 3
 
 
+def test_a_row_that_ended_in_a_stopped_group_stands(batch: Batch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def interrupt(question: str) -> None:
+        asked.append(question)
+        if asked.count("select") == 4:  # the first spot of each is done, and "two" has no other
+            raise KeyboardInterrupt
+
+    assert batch(THREE, model=ManyColours(before_call=interrupt)).exit_code == 130
+    assert [row["status"] for row in record(tmp_path)["rows"]] == ["unfinished", "done", "unfinished"]
+    assert "<h2>Rows without an article</h2>" in (tmp_path / "out" / "index.html").read_text()
+
+
 def test_jobs_run_side_by_side_with_a_model_that_answers_one_at_a_time(batch: Batch, tmp_path: Path) -> None:
     both = threading.Barrier(2, timeout=120)
     writing: list[str] = []
@@ -337,4 +350,18 @@ def test_a_list_or_condition_that_is_none_is_refused_before_anything_is_written(
     assert [result.exit_code for result in (missing, twice, condition)] == [1, 1, 1]
     assert "line 1 and line 2" in twice.stderr
     assert "cannot call getenv" in condition.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--engine", "ray", "--jobs", 2), "--jobs"),
+        (("--address", "head:6379"), "--engine ray"),
+        (("--jobs", 0), "from 1"),
+    ],
+)
+def test_batch_usage_error(batch: Batch, tmp_path: Path, options: tuple[object, ...], complaint: str) -> None:
+    result = batch(THREE, *options)
+    assert (result.exit_code, complaint in result.stderr) == (2, True)
     assert not (tmp_path / "out").exists()
