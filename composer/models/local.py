@@ -286,7 +286,7 @@ class LocalModel:
         count = getattr(self.processor, "_get_num_multimodal_tokens", None)
         if count is None or not paths:
             return None
-        sizes = [_decoded(path, _changed(path)).size[::-1] for path in paths]  # (height, width)
+        sizes = [_decoded(path, _changed(path), self.max_side_px).size[::-1] for path in paths]  # (height, width)
         return getattr(count(image_sizes=sizes), "num_image_patches", None)
 
     def _placed(self, prompt: Prompt, rest: Mapping[str, Any]) -> dict[str, Any]:
