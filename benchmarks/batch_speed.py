@@ -1,6 +1,6 @@
 """A batch of briefs against the same briefs one after another in one warm process: the ratio of articles a minute.
 
-    python -m benchmarks.batch_speed [--count 200] [--batch-size 16] [--repeats 1] [--library DIR] [--profile]
+    python -m benchmarks.batch_speed [--count 200] [--batch-size 32] [--library DIR] [--profile]
 
 The model is nano-vlm, the briefs are instructions of its world that training held out, the library is the sample one.
 One after another is `compose` as the command calls it, with all that a local model keeps from spot to spot; a few
@@ -70,7 +70,7 @@ def main() -> None:
         folder = Path(place)
         library = sample_library(arguments.library or folder / "library")
         model = load_model(EMBEDDED, ModelOptions(device="cpu"))
-        parts = Parts(model, model, lambda where: library, library.manifest.encoder)
+        parts = Parts(model, model, lambda brief: library, library.manifest.encoder)
         models = {"writer": model.name, "selector": model.name, "encoder": parts.encoder}
         stories = (make_story(seed, held=True) for seed in itertools.count(TEST_SEED))
         told = (story.instruction for story in stories if "\n" not in story.instruction)
@@ -98,10 +98,7 @@ def main() -> None:
             cProfile.runctx("in_a_batch(rows, 'batch')", globals(), locals(), sort="cumulative")
             return
         batch = timed(lambda: in_a_batch(rows, "batch"))
-        print(
-            f"a batch of {len(rows)}, {arguments.batch_size} at a time: {batch[0]:.1f} s, "
-            f"{batch[1]:.1f} s of processors"
-        )
+        print(f"{len(rows)} in batches of {arguments.batch_size}: {batch[0]:.1f} s, {batch[1]:.1f} s of processors")
         one_after_another(WARM, "warm-single")
         single = timed(lambda: one_after_another(len(rows), "single"))
         print(f"one after another: {single[0]:.1f} s, {single[1]:.1f} s of processors")

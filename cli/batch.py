@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..composer.batch.engines import Engine
     from ..composer.batch.work import Outcome, Parts
     from ..composer.brief import BriefFields
+    from ..composer.protocols import ImageSearch
     from ..index.library import Library
     from .settings import Settings
 
@@ -85,7 +86,7 @@ def batch(
             "--batch-size",
             metavar="N",
             callback=options.from_one,
-            help="Rows that a local model answers in one pass.  (default: 16)",
+            help="Rows that a local model answers in one pass.  (default: 32)",
             show_default=False,
         ),
     ] = None,
@@ -124,7 +125,9 @@ def batch(
     from .batch_progress import Rows
 
     folder = library_folder(settings.library)
-    rows = read_rows(briefs, _defaults(settings, defaults, where))
+    flags = {"images": images, "candidates": candidates, "permutations": permutations, "where": where, "seed": seed}
+    flags["fallback"] = fallback and str(fallback)
+    rows = read_rows(briefs, _defaults(settings, defaults, flags))
     wiring = wiring_of(ctx)
     opened = wiring.library(folder, own_device(settings))
     within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=terminal.note)
@@ -150,13 +153,12 @@ def batch(
         raise typer.Exit(1)
 
 
-def _defaults(settings: Settings, path: Path | None, where: str | None) -> BriefFields:
+def _defaults(settings: Settings, path: Path | None, flags: Mapping[str, Any]) -> BriefFields:
     """What a row has that does not say otherwise: the flag's, else the brief's, else the setting's."""
-    from ..composer.brief import BriefFields, read_brief
+    from ..composer.brief import BriefFields, brief_fields, read_brief
 
     given = BriefFields() if path is None else read_brief(path)
-    if where is not None:
-        given = given.over(BriefFields(where=where))
+    given = given.over(brief_fields(flags, folder=Path.cwd(), source="the command line"))
     return given.or_else(
         images=settings.images or "auto",
         candidates=settings.candidates,
@@ -221,10 +223,17 @@ def _parts_there(wiring: Wiring, settings: Settings, library: Path, *, anyway: b
 
 def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool) -> Parts:
     from ..composer.batch.work import Parts
+    from ..composer.references import NoLibrary
+    from ..composer.write import subject
+
+    def search(brief: Brief) -> ImageSearch:
+        if brief.references_only:
+            return NoLibrary()
+        return opened if brief.where is None else opened.where(brief.where)
 
     def check(brief: Brief, draft: Draft | None) -> str | None:
         if draft is None:
-            outside = wiring.check_instruction(writer_name(settings), brief.instruction)
+            outside = wiring.check_instruction(writer_name(settings), subject(brief))
         else:
             outside = wiring.check_draft(writer_name(settings), draft.markdown)
         notices: list[str] = []
@@ -235,7 +244,7 @@ def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool)
     return Parts(
         writer,
         selector,
-        lambda where: opened if where is None else opened.where(where),
+        search,
         opened.manifest.encoder,
         tuple(map(str, settings.format)),
         settings.embed,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +86,20 @@ def run_batch(
                 told.row(row, 1.0)
             outcomes.append(before or unfinished(row))
         _write(_batch(out, models, outcomes))
+        todo = [row for row in rows if isinstance(row, Row) and row.folder in waiting]
+        by_folder = {row.folder: row for row in todo}
         try:
-            todo = [row for row in rows if isinstance(row, Row) and row.folder in waiting]
-            by_folder = {row.folder: row for row in todo}
             for outcome in engine(todo, told) if todo else ():
                 assert outcome.folder is not None
                 outcomes[waiting[outcome.folder]] = outcome
                 told.row(by_folder[outcome.folder], 1.0)
         finally:
+            for folder, place in waiting.items():
+                # A row may have ended in a group that did not.
+                if outcomes[place].status == "unfinished" and (
+                    made := stands(out, by_folder[folder], formats, embed=embed)
+                ):
+                    outcomes[place] = replace(made, done_before=False)
             batch = _batch(out, models, outcomes)
             _write(batch)
             write_page(batch.rows, out)

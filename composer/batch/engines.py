@@ -15,7 +15,7 @@ from .lockstep import Lockstep, ManyModel, Share, Stopped
 from .rows import Row
 from .work import Outcome, Parts, compose_row, failed
 
-GROUP_SIZE = 16  # rows; benchmarks/LOG.md has what other sizes gave
+GROUP_SIZE = 32  # rows; benchmarks/LOG.md has what other sizes gave
 JOBS = 4
 
 

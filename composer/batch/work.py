@@ -34,6 +34,8 @@ CARD = "card.webp"
 CARD_SIDE_PX = 640  # of the longer side; twice what is shown, for dense screens
 _CARD_QUALITY = 80
 
+NO_ENCODER = "none"  # as article.json names it where no library was searched
+
 Status = Literal["done", "failed", "unfinished"]
 
 
@@ -43,7 +45,7 @@ class Parts:
 
     writer: Model | None
     selector: Model | None
-    library: Callable[[str | None], ImageSearch]  # of the pictures that meet a condition
+    library: Callable[[Brief], ImageSearch]  # the pictures that a brief may have
     encoder: str
     formats: tuple[str, ...] = ("html", "markdown")
     embed: bool = False
@@ -138,8 +140,8 @@ def compose_row(row: Row, parts: Parts, out: Path, share: Share, progress: Progr
             brief,
             writer=parts.writer and share(parts.writer),
             selector=parts.selector and share(parts.selector),
-            library=parts.library(brief.where),
-            encoder=parts.encoder,
+            library=parts.library(brief),
+            encoder=NO_ENCODER if brief.references_only else parts.encoder,
             out=folder,
             draft=draft,
             draft_path=draft_path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..protocols import Sampling
@@ -34,37 +34,48 @@ class Drawing:
         Raises:
             ValueError: numbers that no sampling can have.
         """
-        self._rows = [_row(sampling, also, top_k) for sampling, also in zip(samplings, held, strict=True)]
+        import torch
+
+        self._held = [(row, also) for row, also in enumerate(held) if also is not None]
+        alike: dict[tuple[float, float], list[int]] = {}
+        self._generators: dict[int, torch.Generator] = {}
+        for row, sampling in enumerate(samplings):
+            if sampling.temperature > 0:
+                alike.setdefault((float(sampling.temperature), float(sampling.top_p)), []).append(row)
+                self._generators[row] = torch.Generator().manual_seed(sampling.seed)
+        self._alike = [(rows, _narrowing(*numbers, top_k)) for numbers, rows in alike.items()]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         import torch
 
-        return torch.cat([row(input_ids[i : i + 1], scores[i : i + 1]) for i, row in enumerate(self._rows)])
+        if self._held or self._alike:
+            scores = scores.clone()
+        for row, held in self._held:
+            scores[row : row + 1] = held(input_ids[row : row + 1], scores[row : row + 1])
+        # Rows that are narrowed alike are narrowed together: of 16 rows each by itself takes ten times as long.
+        for rows, steps in self._alike:
+            some = scores[rows]
+            for step in steps:
+                some = step(input_ids[rows], some)
+            # On the CPU, whose numbers are the same for every device.
+            waiting = torch.stack(
+                [
+                    torch.empty(some.shape[1], dtype=torch.float64).exponential_(generator=self._generators[row])
+                    for row in rows
+                ]
+            )
+            scores[rows] = some - waiting.log().to(some)
+        return scores
 
 
-def _row(sampling: Sampling, held: Processor | None, top_k: int | None) -> Callable[..., torch.Tensor]:
-    import torch
+def _narrowing(temperature: float, top_p: float, top_k: int | None) -> list[Processor]:
+    """What brings the scores to those that may be drawn."""
     from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
-    steps: list[Processor] = [] if held is None else [held]
-    generator = None
-    if sampling.temperature > 0:
-        steps.append(TemperatureLogitsWarper(float(sampling.temperature)))
-        if top_k:
-            steps.append(TopKLogitsWarper(top_k))
-        steps.append(TopPLogitsWarper(float(sampling.top_p)))
-        generator = torch.Generator().manual_seed(sampling.seed)
-
-    def draw(input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        for step in steps:
-            scores = step(input_ids, scores)
-        if generator is None:
-            return scores
-        # On the CPU, whose numbers are the same for every device.
-        waiting = torch.empty(scores.shape, dtype=torch.float64).exponential_(generator=generator)
-        return scores - waiting.log().to(scores)
-
-    return draw
+    steps: list[Processor] = [TemperatureLogitsWarper(temperature)]
+    if top_k:
+        steps.append(TopKLogitsWarper(top_k))
+    return [*steps, TopPLogitsWarper(top_p)]
 
 
 class Until:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,10 +20,12 @@ from ..protocols import Message, Picture, Sampling
 from .drawing import Drawing, Until
 from .options import DEFAULT_SIDE_PX
 from .prefix_cache import PrefixCache, Prompt, locate
+from .side_by_side import SideBySide, Together, plain
 
 if TYPE_CHECKING:
     import torch
 
+KEPT_BYTES = 100_000_000  # of prompts that are cut already, pictures included
 KEPT_PICTURES = 64  # decoded ones, at most 3 MiB each: an article's pictures are read again at every later spot
 
 
@@ -37,7 +40,7 @@ class LocalModel:
     dialect: str = "limner"
     revision: str = ""  # the commit of its weights, where they have one
     max_side_px: int = DEFAULT_SIDE_PX
-    _last: tuple[Any, Prompt] | None = field(default=None, repr=False)  # what was cut last, by its messages
+    _cut: OrderedDict[Any, Prompt] = field(default_factory=OrderedDict, repr=False)  # what was cut last, by messages
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the prompt has, its pictures included."""
@@ -96,16 +99,20 @@ class LocalModel:
         if not prompts:
             return []
         self._prefix.drop()
-        inputs = self._inputs_of(prompts)
+        together = self._together(prompts)
+        inputs = self._whole(together) if together else self._inputs_of(prompts)
         begin = int(inputs["input_ids"].shape[1])
         asked = self._asked(samplings, schemas or [None] * len(prompts), begin)
         limits = [sampling.max_new_tokens for sampling in samplings]
+        cache = together.cache if together else None
         with torch.inference_mode():
-            ids = self.model.generate(**inputs, **asked, stopping_criteria=[Until(limits, begin)])[:, begin:]
-        return [
-            self._tokenizer.decode(self._reply(row, limit), skip_special_tokens=True)
-            for row, limit in zip(ids.tolist(), limits, strict=True)
-        ]
+            ids = self.model.generate(
+                **inputs, **asked, past_key_values=cache, stopping_criteria=[Until(limits, begin)]
+            )[:, begin:]
+        replies = [self._reply(row, limit) for row, limit in zip(ids.tolist(), limits, strict=True)]
+        if together:
+            self._side_by_side.keep(together, cache, replies)
+        return [self._tokenizer.decode(reply, skip_special_tokens=True) for reply in replies]
 
     def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
         """The log-probability of each answer: the prompt is read once, each further token of an answer after it."""
@@ -127,9 +134,26 @@ class LocalModel:
         if not prompts:
             return []
         self._prefix.drop()
-        inputs = self._inputs_of(prompts)
+        together = self._together(prompts)
         with torch.inference_mode():
-            return self._answers(inputs, self._forward(inputs, self._prefix.fresh(), 0), answers)
+            if together is None:
+                inputs = self._inputs_of(prompts)
+                return self._answers(inputs, self._forward(inputs, self._prefix.fresh(), 0), answers)
+            inputs = self._whole(together)
+            output = self._forward(inputs, together.cache, together.read)
+            scores = self._answers(inputs, output, answers)
+        self._side_by_side.keep(together, output.past_key_values)
+        return scores
+
+    def _together(self, prompts: Sequence[Sequence[Message]]) -> Together | None:
+        """The prompts with what the last pass read of them, where the model's family allows it."""
+        cut = [self._prompt(messages) for messages in prompts]
+        if not self._prefix.reusable or not plain(cut):
+            return None
+        return self._side_by_side.take(cut, self._padding)
+
+    def _whole(self, together: Together) -> dict[str, Any]:
+        return self._on_device(together.inputs) | self._positions(together.inputs)
 
     def _forward(self, inputs: Mapping[str, Any], cache: Any, read: int, *, first: bool = True) -> Any:
         """Read what follows the `read` tokens that the cache holds; the logits are those after the last token."""
@@ -179,6 +203,10 @@ class LocalModel:
         return total.tolist()
 
     @cached_property
+    def _side_by_side(self) -> SideBySide:
+        return SideBySide()
+
+    @cached_property
     def _prefix(self) -> PrefixCache:
         return PrefixCache(self.model.config)
 
@@ -226,6 +254,11 @@ class LocalModel:
             "pad_token_id": self._padding,
         }
 
+    @property
+    def _padding(self) -> int:
+        padding = self._tokenizer.pad_token_id
+        return (self._ends or [0])[0] if padding is None else padding
+
     def _reply(self, ids: Sequence[int], limit: int) -> Sequence[int]:
         """A row of a batch up to its own end."""
         end = next((i for i, token in enumerate(ids) if token in self._ends), len(ids))
@@ -235,15 +268,17 @@ class LocalModel:
         """The messages cut into tokens and pictures; the last ones are remembered: they are counted, then read."""
         paths = [part.path for message in messages for part in message.parts if isinstance(part, Picture)]
         key = (tuple(messages), tuple(_changed(path) for path in paths))
-        if self._last is not None and self._last[0] == key:
-            return self._last[1]
+        if key in self._cut:
+            return self._cut[key]
         inputs = self._inputs(messages)
         ids = tuple(inputs["input_ids"][0].tolist())
         several = len(paths) > 1 and "batch_num_images" in inputs  # then the family reads pictures in less detail
         identities = [(path, changed, several) for path, changed in zip(paths, key[1], strict=True)]
         spans = locate(ids, self._picture_token, identities, self._tiles(paths))
         prompt = Prompt(inputs, ids, spans)
-        self._last = (key, prompt)
+        self._cut[key] = prompt
+        while len(self._cut) > 1 and sum(map(_bytes, self._cut.values())) > KEPT_BYTES:
+            self._cut.popitem(last=False)
         return prompt
 
     @property
@@ -329,6 +364,10 @@ class LocalModel:
         for token in self._tokenizer.all_special_tokens:
             text = text.replace(token, token[0] + "\u200b" + token[1:])
         return text
+
+
+def _bytes(prompt: Prompt) -> int:
+    return sum(value.nbytes for value in prompt.inputs.values())
 
 
 def _changed(path: Path) -> int:

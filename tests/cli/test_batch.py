@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,7 +101,7 @@ def test_batch_composes_a_folder_for_every_row(batch: Batch, tmp_path: Path) -> 
         ("one", "done", 2), ("two", "done", 1), ("three", "done", 3),
     ]  # fmt: skip
     assert tree["counts"] == {"rows": 3, "done": 3, "failed": 0, "unfinished": 0}
-    assert model.passes[:3] == [("generate", 3)] * 3  # all write, all find places, all look
+    assert model.passes[:3] == [("generate", 3), ("generate", 3), ("score", 3)]  # all write, find places, choose
     assert "3 of 3 rows stand" in result.stderr
     assert "3 of 3" in result.stderr and "a minute" in result.stderr and "left" in result.stderr
     assert "\x1b" not in result.output
@@ -163,7 +162,7 @@ def test_resume_redoes_what_failed_and_no_more(batch: Batch, tmp_path: Path) -> 
     result = batch(THREE, "--resume", model=model)
 
     assert result.exit_code == 0, result.stderr
-    assert model.asked == ["write", "spots", "look", "select"]
+    assert model.asked == ["write", "spots", "select"]
     assert [row["status"] for row in record(tmp_path)["rows"]] == ["done"] * 3
     assert files(tmp_path / "out" / "one") == kept
     assert "3 of 3 rows stand, 2 of them from before" in result.stderr
@@ -231,22 +230,31 @@ def test_ctrl_c_leaves_finished_rows_whole_and_resume_goes_on(batch: Batch, tmp_
     assert [row["status"] for row in record(tmp_path)["rows"]] == ["done"] * 3
 
 
+def test_a_row_that_ended_in_a_stopped_group_stands(batch: Batch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def interrupt(question: str) -> None:
+        asked.append(question)
+        if asked.count("select") == 4:  # the first spot of each is done, and "two" has no other
+            raise KeyboardInterrupt
+
+    assert batch(THREE, model=ManyColours(before_call=interrupt)).exit_code == 130
+    assert [row["status"] for row in record(tmp_path)["rows"]] == ["unfinished", "done", "unfinished"]
+    assert "<h2>Rows without an article</h2>" in (tmp_path / "out" / "index.html").read_text()
+
+
 def test_jobs_run_side_by_side_with_a_model_that_answers_one_at_a_time(batch: Batch, tmp_path: Path) -> None:
-    at_work: set[int] = set()
-    most: list[int] = []
-    lock = threading.Lock()
+    both = threading.Barrier(2, timeout=120)
+    writing: list[str] = []
 
     def work(question: str) -> None:
-        with lock:
-            at_work.add(threading.get_ident())
-            most.append(len(at_work))
-        time.sleep(0.02)
-        with lock:
-            at_work.discard(threading.get_ident())
+        if question == "write":
+            writing.append(question)
+            if len(writing) <= 2:
+                both.wait()  # nobody goes on before the other row writes too
 
-    result = batch(THREE * 1, "--jobs", 2, model=ColourModel(before_call=work))
+    result = batch(THREE, "--jobs", 2, model=ColourModel(before_call=work))
     assert result.exit_code == 0, result.stderr
-    assert max(most) == 2
     assert [row["id"] for row in record(tmp_path)["rows"]] == ["one", "two", "three"]
 
 
@@ -284,17 +292,19 @@ def test_a_row_outside_of_the_models_world_fails_unless_insisted(batch: Batch, t
 
 
 def test_options_and_defaults_hold_for_rows_that_say_nothing(batch: Batch, tmp_path: Path) -> None:
-    (tmp_path / "d.toml").write_text("candidates = 3\nwhere = \"title <> 'red'\"\n")
+    (tmp_path / "d.toml").write_text("candidates = 3\nseed = 9\nwhere = \"title <> 'red'\"\n")
     rows = [
         {"id": "a", "instruction": "red, blue, green"},
         {"id": "b", "instruction": "red, blue", "images": 2, "seed": 1},
     ]
-    result = batch(rows, "--images", 1, "--seed", 5, "--defaults", tmp_path / "d.toml", "--format", "markdown")
+    flags = ("--images", 1, "--seed", 5, "--permutations", 2, "--fallback", "top1")
+    result = batch(rows, *flags, "--defaults", tmp_path / "d.toml", "--format", "markdown")
 
     assert result.exit_code == 0, result.stderr
     briefs = [json.loads((tmp_path / "out" / name / "article.json").read_text())["brief"] for name in "ab"]
     assert [(b["images"], b["seed"], b["candidates"]) for b in briefs] == [(1, 5, 3), (2, 1, 3)]
     assert briefs[0]["where"] == "title <> 'red'"
+    assert (briefs[0]["permutations"], briefs[0]["fallback"]) == (2, "top1")
     assert not (tmp_path / "out" / "a" / "article.html").exists()
 
 
@@ -340,4 +350,18 @@ def test_a_list_or_condition_that_is_none_is_refused_before_anything_is_written(
     assert [result.exit_code for result in (missing, twice, condition)] == [1, 1, 1]
     assert "line 1 and line 2" in twice.stderr
     assert "cannot call getenv" in condition.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--engine", "ray", "--jobs", 2), "--jobs"),
+        (("--address", "head:6379"), "--engine ray"),
+        (("--jobs", 0), "from 1"),
+    ],
+)
+def test_batch_usage_error(batch: Batch, tmp_path: Path, options: tuple[object, ...], complaint: str) -> None:
+    result = batch(THREE, *options)
+    assert (result.exit_code, complaint in result.stderr) == (2, True)
     assert not (tmp_path / "out").exists()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from limner.cli.app import app
 from limner.composer.batch.batch import Batch, run_batch
 from limner.composer.batch.engines import Engine, LocalEngine
 from limner.composer.batch.over_ray import RayEngine
@@ -17,6 +19,7 @@ from limner.composer.batch.work import Parts
 from limner.composer.brief import BriefFields
 from limner.index.engines.ray import cluster, share, tables
 from limner.index.library import Library
+from typer.testing import CliRunner
 
 from .. import colours
 from ..cli import fakes, test_batch
@@ -39,7 +42,7 @@ class Fussy(test_batch.ManyColours):
 def load(library: Path) -> Parts:
     """What a worker composes with."""
     model, opened = Fussy(), Library.open(library, encoder=ColourEncoder())
-    return Parts(model, model, lambda where: opened if where is None else opened.where(where), "colour")
+    return Parts(model, model, lambda brief: opened, "colour")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,3 +95,18 @@ def test_the_articles_are_those_of_this_machine(colour_library: Library, tmp_pat
     assert "no green ink" in there.rows[1].reason
     assert there.rows == here.rows
     assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_the_command_composes_on_the_cluster(colour_library: Library, tmp_path: Path) -> None:
+    briefs = tmp_path / "briefs.jsonl"
+    briefs.write_text('{"id": "a", "instruction": "red"}\n{"id": "b", "instruction": "grey"}\n')
+    wiring = fakes.colour_wiring(model=lambda name, options: Fussy())
+    options = ["--library", str(colour_library.folder), "--out", str(tmp_path / "out"), "--engine", "ray"]
+    result = CliRunner().invoke(app, ["batch", str(briefs), *options, "--device", "cpu"], obj=wiring)
+
+    assert result.exit_code == 1, result.output
+    rows = json.loads((tmp_path / "out" / "batch.json").read_text())["rows"]
+    assert [row["status"] for row in rows] == ["done", "failed"]
+    assert "grey is outside of the coloured world" in rows[1]["reason"]
+    assert (tmp_path / "out" / "a" / "images" / "red.png").is_file()
