@@ -254,11 +254,6 @@ class LocalModel:
             "pad_token_id": self._padding,
         }
 
-    @property
-    def _padding(self) -> int:
-        padding = self._tokenizer.pad_token_id
-        return (self._ends or [0])[0] if padding is None else padding
-
     def _reply(self, ids: Sequence[int], limit: int) -> Sequence[int]:
         """A row of a batch up to its own end."""
         end = next((i for i, token in enumerate(ids) if token in self._ends), len(ids))
