@@ -95,7 +95,7 @@ def after_thought(pieces: Iterable[str]) -> Iterator[str]:
 def only_json(reply: str) -> str:
     """The JSON in a reply that may have words or a fence around it; the reply itself where there is none."""
     text = without_thought(reply).strip()
-    if json_in(text) is None and (inside := re.search(r"[{\[].*[}\]]", text, re.DOTALL)):
-        text = inside[0]
     value = json_in(text)
+    if value is None and (inside := re.search(r"[{\[].*[}\]]", text, re.DOTALL)):
+        value = json_in(inside[0])
     return text if value is None else json.dumps(value, ensure_ascii=False)

@@ -34,7 +34,7 @@ class Fussy(test_batch.ManyColours):
 
     def generate(self, messages, *, sampling):
         text = "".join(part for message in messages for part in message.parts if isinstance(part, str))
-        if "The instruction:\ngreen" in text:
+        if "<instruction>\ngreen" in text:
             raise OSError("no green ink")
         return super().generate(messages, sampling=sampling)
 

@@ -60,7 +60,7 @@ def made(server: ScriptedServer, colour_library: Library, tmp_path: Path, monkey
     return make
 
 
-def writes(article: str = TEXT, spots: str = "1: red\n2: blue\n", look: str = "A: red", letter: str = "A") -> Answer:
+def writes(article: str = TEXT, spots: str = "1: red\n2: blue\n", letter: str = "A") -> Answer:
     """A server that knows the three questions apart."""
 
     def answer(exchange: Exchange) -> None:
@@ -70,7 +70,7 @@ def writes(article: str = TEXT, spots: str = "1: red\n2: blue\n", look: str = "A
         elif "The instruction:" in text:
             exchange.say(article)
         else:
-            exchange.say(look if "The candidates:" in text else spots)
+            exchange.say(spots)
 
     return answer
 
@@ -88,12 +88,12 @@ def test_article_by_a_served_model(made: Made, server: ScriptedServer) -> None:
     expected = red / (red + none + 3 * (1 - red - none))  # B, C and D are not named: no more than what is left
     assert figures(article)[0].confidence == pytest.approx(expected)
     pictures = [exchange for exchange in server.asked if "image_url" in str(exchange.body)]
-    assert len(pictures) == 4  # a look and a letter at each of two places
+    assert len(pictures) == 2  # one at each of two places
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "# 颜色\n\n那一天一切都是红色的。", "Все было красным."])
 def test_whatever_a_server_says_is_shown_as_text(made: Made, browser: Browser, tmp_path: Path, text: str) -> None:
-    article = made(writes(f"# Colours {text}\n\nEverything was red.\n\n{text}\n", f"1: red {text}\n", text))
+    article = made(writes(f"# Colours {text}\n\nEverything was red.\n\n{text}\n", f"1: red {text}\n"))
     page = open_page(browser)
     page.show(tmp_path / "out" / "article.html")
     assert page.page.evaluate("window.pwned") is None
@@ -106,7 +106,7 @@ def test_whatever_a_server_says_is_shown_as_text(made: Made, browser: Browser, t
 @pytest.mark.parametrize("text", ["", "<script>alert(1)</script>", "我不明白。"])
 def test_reply_of_no_use_leaves_a_place_empty_and_says_so(made: Made, text: str) -> None:
     def no_letter(exchange: Exchange) -> None:
-        if "So which candidate fits?" in str(exchange.body):
+        if "The candidates:" in str(exchange.body):
             exchange.say(text)
         else:
             writes()(exchange)
@@ -135,7 +135,7 @@ def test_key_stands_nowhere_though_the_server_repeats_it(
     monkeypatch.setenv(variable, f" {KEY}\n")
     caplog.set_level(logging.DEBUG)
     failed: list[bool] = []
-    answers = writes(TEXT.replace("that day", f"that {KEY} day"), f"1: red {KEY}\n2: blue\n", f"A: {KEY}")
+    answers = writes(TEXT.replace("that day", f"that {KEY} day"), f"1: red {KEY}\n2: blue\n")
 
     def repeats(exchange: Exchange) -> None:
         if len(failed) < 2:

@@ -13,6 +13,7 @@ from limner.composer.models.options import ModelOptions
 from limner.composer.models.served import ServedModel
 from limner.composer.pipeline import NO_PROBABILITIES, compose
 from limner.composer.protocols import Message, Model, Sampling
+from limner.composer.run import GIVES_NONE
 from limner.index.build import build
 from limner.index.encoder import load_encoder
 from limner.index.library import Library
@@ -75,6 +76,6 @@ def test_article_is_that_of_the_local_model(local: Model, served: Model, library
     calls = [json.loads(line) for line in (tmp_path / "1" / "run" / "calls.jsonl").read_text().splitlines()]
     scored = [call for call in calls if "log_probabilities" in call]
     assert len(scored) == len(two)
-    assert all(call["log_probabilities"] is None and "gave none" in call["note"] for call in scored)
+    assert all(call["log_probabilities"] is None and call["note"] == GIVES_NONE for call in scored)
     assert {(figure.confidence, figure.note) for figure in two} == {(1.0, NO_PROBABILITIES)}
     assert {figure.note for figure in one} == {""}
