@@ -160,7 +160,8 @@ class _Parts:
             pq.ParquetWriter(file, schema(), compression="zstd") as writer,
         ):
             for table in tables:
-                writer.write_table(table)
+                if len(table):  # an empty one would be a group of rows of its own
+                    writer.write_table(table)
                 yield from each_record(table)
         self.add(name, file.sha256, file.size)
 

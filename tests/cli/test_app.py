@@ -141,7 +141,9 @@ def test_models_list_shows_tiers_in_order(limner: Limner) -> None:
         "present": True,
         "needs": "nothing",
         "note": "colours alone",
-    } in (tree["models"])
+        "size_bytes": None,
+        "reads_pictures": None,
+    } in tree["models"]
     assert tree["encoders"] == ["colour"]
 
 
