@@ -28,7 +28,7 @@ demo: $(STAMP) ## Build the sample library and compose three articles into demo/
 
 test: $(STAMP) ## Run the tests; ARGS="-k index" goes to pytest
 	@echo "==> Running the tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 $(ARGS)
 
 lint: $(STAMP) ## Check format, style and types
 	@echo "==> Checking the format"

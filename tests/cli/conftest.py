@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from limner.cli.app import app
+from limner.cli.settings import PREFIX, Settings
 from limner.cli.wiring import Wiring
 from typer.testing import CliRunner, Result
 
@@ -21,8 +22,8 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    for key in ("LIBRARY", "ENCODER", "DEVICE", "WORKERS", "BATCH_SIZE", "MODEL", "IMAGES", "CANDIDATES", "FORMAT"):
-        monkeypatch.delenv(f"LIMNER_{key}", raising=False)
+    for key in (*Settings.model_fields, "api_key"):
+        monkeypatch.delenv(f"{PREFIX}{key.upper()}", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     return folder
 
