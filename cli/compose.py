@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -207,6 +207,7 @@ def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_
     from ..composer.dry_run import Unloaded, first_prompt
     from ..composer.errors import BriefInvalid
     from ..composer.markdown import read_draft
+    from ..composer.prompts import read_by
     from ..composer.words import NAME as BY_WORDS
 
     brief = to_brief(fields)
@@ -219,7 +220,7 @@ def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_
     messages, notices = ([], []) if draft and name == BY_WORDS else first_prompt(brief, draft, model)
     for notice in notices:
         terminal.note(notice)
-    if brief.material:
+    if brief.material and "material" in read_by("write", dialect=model.dialect, language=brief.language):
         terminal.note("the material stands whole below; what does not fit the model's context is cut from its middle")
     briefs.show(fields, messages, model=name, as_json=as_json)
 
@@ -290,6 +291,8 @@ def _run(
         else:
             outside = wiring.check_draft(writer_name(settings), draft.markdown)
         within_world(outside, anyway=anyway, warn=steps.notice)
+        if isinstance(searched, Sized) and not len(searched):
+            steps.notice(f"no picture of the library meets the condition: {brief.where}")
         if opened is not None:
             within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=steps.notice)
             if opened.caution:

@@ -214,8 +214,8 @@ def about_embedded(model: str) -> str | None:
     if model != EMBEDDED:
         return None
     return (
-        f"{EMBEDDED} knows only drawn picture-book scenes: it describes those, makes up what other pictures show, and "
-        "holds no conversation; `limner models list` shows models that are made for more"
+        f"{EMBEDDED} knows only drawn picture-book scenes, describes even those poorly, makes up what other pictures "
+        "show, and holds no conversation; `limner models list` shows models that are made for more"
     )
 
 

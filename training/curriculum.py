@@ -48,7 +48,7 @@ CURRICULUM: list[tuple[float, dict[str, float]]] = [
     (0.27, {"drill": 0.04, "describe": 0.08, "select0@0": 0.22, "select1@0": 0.08, "write": 0.36, "spot": 0.22}),
     (0.50, {"describe": 0.05, "select1@0": 0.25, "write": 0.46, "spot": 0.24}),
     (0.75, {"describe": 0.04, "select2@0": 0.24, "write": 0.52, "spot": 0.20}),
-    (0.88, {"select2@0": 0.18, "write": 0.70, "spot": 0.12}),
+    (0.88, {"describe": 0.06, "select2@0": 0.18, "write": 0.62, "spot": 0.14}),
 ]
 BATCH = {"drill": 48, "describe": 48, "select0": 8, "select1": 7, "select2": 6, "write": 10, "spot": 9}
 # A batch is one of as many parts of a larger draw, sorted by length: without, a fifth of its tokens would be padding.

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from limner.composer.article import Brief
+from limner.composer.describe import describe
 from limner.composer.errors import ReplyInvalid
 from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
@@ -26,6 +27,7 @@ from limner.composer.write import write
 from PIL import Image
 
 from . import nano_clip
+from .picture_book.captions import describe as expected
 from .picture_book.stories import make_story, without_colour
 from .pictures import TEST_SEED, render_pool, scenes_for
 from .samples import Item, Pool, make_item, row_of, spot_prompt
@@ -141,6 +143,18 @@ def places(model: LocalModel, count: int) -> dict[str, float]:
     }
 
 
+def descriptions(model: LocalModel, pool: Pool, folder: Path, count: int) -> dict[str, float]:
+    """How many sentences about held-out pictures name their subject, colour and place; no bar is set for it."""
+    right = words = 0
+    for row in np.linspace(0, len(pool.scenes) - 1, count).astype(int).tolist():
+        scene = pool.scenes[row]
+        said = describe(folder / f"{row}.png", model).lower()
+        first = said.split(" with ")[0]
+        right += all(name in first for name in (scene.main.subject, scene.main.colour)) and scene.place in said
+        words += said == expected(scene).lower()
+    return {"subject, colour and place": right / count, "as the generator's": words / count}
+
+
 def article_faults(text: str, *, subject: str, places: Sequence[str], paragraphs: int) -> list[str]:
     """What is wrong with a written article; empty when nothing is."""
     faults = []
@@ -216,6 +230,7 @@ def main() -> int:
     model = load_model("nano-vlm", ModelOptions(device="cpu"))
     with tempfile.TemporaryDirectory() as folder:
         chosen = selection(PoolModel(model, pixels, Path(folder)), pool, pixels, args.items)
+        described = descriptions(model, pool, Path(folder), args.items)
     spots = places(model, args.articles)
     written = articles(model, args.articles)
 
@@ -228,7 +243,7 @@ def main() -> int:
         "places: F1": spots["F1"],
         "articles that pass every check": written["pass"],
     }
-    for part in (clip, chosen, spots, written):
+    for part in (clip, chosen, described, spots, written):
         print(json.dumps(part, indent=2, ensure_ascii=False))
     missed = 0
     print(f"\n{'what':55} {'measured':>9} {'bar':>15}")
@@ -238,7 +253,13 @@ def main() -> int:
         missed += not met
         print(f"{name:55} {value:9.3f} {f'{sense} {bar:.2f}':>15} {'' if met else 'MISSED'}")
     if args.json:
-        everything = {"clip": clip, "selection": chosen, "places": spots, "articles": written}
+        everything = {
+            "clip": clip,
+            "selection": chosen,
+            "descriptions": described,
+            "places": spots,
+            "articles": written,
+        }
         args.json.write_text(json.dumps(everything, indent=2) + "\n")
     return 1 if missed else 0
 

@@ -11,6 +11,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -217,10 +218,19 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Python bounds the cells of every CSV file of the process by one number, which others count on."""
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _csv(source: Path) -> Iterator[tuple[str, Fields | str]]:
     """A header with a brief's keys, then a row a brief; what a cell is empty of is not given."""
-    csv.field_size_limit(_LONGEST_CELL)
-    with source.open(encoding="utf-8-sig", newline="") as file:
+    with _long_cells(), source.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         file.seek(0)
         reader = csv.reader(file, delimiter=max("\t,;", key=first.count), strict=True)

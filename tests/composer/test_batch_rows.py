@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -43,6 +44,12 @@ instruction: |
   A blue owl
   by night
 """
+
+
+def test_read_rows_leaves_the_bound_of_other_csv_files(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    rows_of(write(tmp_path / "b.csv", CSV))
+    assert csv.field_size_limit() == before
 
 
 @pytest.mark.parametrize(
