@@ -161,8 +161,7 @@ class _Stoppable:
         self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
     ) -> Iterator[str]:
         self._go_on()
-        held = {"schema": schema} if schema is not None else {}
-        for piece in self.model.generate(messages, sampling=sampling, **held):
+        for piece in self.model.generate(messages, sampling=sampling, schema=schema):
             self._go_on()
             yield piece
 
