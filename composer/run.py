@@ -23,7 +23,8 @@ from ..index.atomic import write_failed, write_whole
 from .article import Brief, Draft
 from .article_json import brief_tree
 from .errors import RunMismatch
-from .protocols import Message, Model, Picture, Sampling, reads_pictures
+from .models.passing import Passing
+from .protocols import Message, Model, Picture, Sampling
 
 VERSION = 1
 T = TypeVar("T")
@@ -118,31 +119,12 @@ def _clear(folder: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
+class _Recorded(Passing):
     """A model whose calls are appended to a file, one JSON object a line."""
 
     model: Model
     step: str
     log: Path
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def dialect(self) -> str:
-        return self.model.dialect
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
-    @property
-    def reads_pictures(self) -> bool:
-        return reads_pictures(self.model)
-
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        return self.model.count_tokens(messages)
 
     def generate(
         self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..models.passing import Passing
 from ..protocols import Message, Model, Sampling
 from .lockstep import Lockstep, ManyModel, Share, Stopped
 from .rows import Row
@@ -133,29 +134,11 @@ class _Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stoppable:
+class _Stoppable(Passing):
     """A model that answers no more once the batch is stopped: a thread cannot be ended from outside."""
 
     stop: threading.Event
     model: Model
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def dialect(self) -> str:
-        return self.model.dialect
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)  # what only some models have: a revision, whether they read pictures
-
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        return self.model.count_tokens(messages)
 
     def generate(
         self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None

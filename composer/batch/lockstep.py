@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from ..models.passing import Passing
 from ..protocols import Message, Model, Sampling
 
 T = TypeVar("T")
@@ -168,27 +169,12 @@ def _together(waiting: dict[int, _Question]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shared:
+class _Shared(Passing):
     """A model as one row of a group has it."""
 
     group: Lockstep
     row: int
     model: Model
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def dialect(self) -> str:
-        return self.model.dialect
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)  # what only some models have: a revision, whether they read pictures
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self.group.count_tokens(self.model, messages)
