@@ -231,14 +231,16 @@ def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool)
             return NoLibrary()
         return opened if brief.where is None else opened.where(brief.where)
 
-    def check(brief: Brief, draft: Draft | None) -> str | None:
+    def check(brief: Brief, draft: Draft | None) -> list[str]:
         if draft is None:
             outside = wiring.check_instruction(writer_name(settings), subject(brief))
         else:
             outside = wiring.check_draft(writer_name(settings), draft.markdown)
         notices: list[str] = []
         within_world(outside, anyway=anyway, warn=notices.append)
-        return notices[0] if notices else None
+        if opened.caution and not brief.references_only:
+            notices.append(opened.caution)
+        return notices
 
     writer, selector = load_models(wiring, settings, told=lambda name: terminal.err().print(f"Loading {name}"))
     return Parts(

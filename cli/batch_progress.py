@@ -77,7 +77,9 @@ class Rows:
             return line
         rate = made / max(time.monotonic() - self._began, 1e-3)  # rows a second
         left = (self._rows - self._before - made) / rate
-        return f"{line} · {60 * rate:.3g} a minute · {_time(left)} left"
+        if done == self._rows:
+            return f"{line} · {60 * rate:.3g} a minute"
+        return f"{line} · {60 * rate:.3g} a minute · {_time(max(left, 1))} left"
 
 
 def _time(seconds: float) -> str:

@@ -120,11 +120,6 @@ def fields_of(file: Path | None, flags: Mapping[str, Any], **defaults: Any) -> B
 
     fields = read_brief(file) if file else BriefFields()
     given = {key: value for key, value in flags.items() if value is not None and value is not False and value != []}
-    for key in ("instruction", "draft"):
-        if file and key in given and getattr(fields, key) is not None:
-            raise typer.BadParameter(
-                f"is given twice, here and as `{key}` in {file}; leave one of them out", param_hint=key.upper()
-            )
     try:
         flagged = brief_fields(given, folder=Path.cwd(), source=_COMMAND_LINE)
     except FieldInvalid as exc:

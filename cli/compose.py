@@ -273,30 +273,38 @@ def _run(
     from ..composer.brief import to_brief
     from ..composer.markdown import read_draft
     from ..composer.references import NoLibrary
+    from ..composer.run import check_run
     from ..composer.write import subject
     from .progress import Steps
 
     wiring: Wiring = wiring_of(ctx)
     draft = None if fields.draft is None else read_draft(fields.draft, title=fields.title)
     brief = to_brief(fields)
+    check_run(out, brief=brief, draft=draft, resume=resume)
     opened = None
     searched = NoLibrary()
     if not brief.references_only:
         opened = wiring.library(library_folder(settings.library), encoder_device(settings))
         searched = opened if brief.where is None else opened.where(brief.where)
+    told: list[str] = []
     with Steps() as steps:
+
+        def warn(message: str) -> None:
+            told.append(message)
+            steps.notice(message)
+
         # These questions come before the model is loaded: they are quick, and a model may not be.
         if draft is None:
             outside = wiring.check_instruction(writer_name(settings), subject(brief))
         else:
             outside = wiring.check_draft(writer_name(settings), draft.markdown)
-        within_world(outside, anyway=anyway, warn=steps.notice)
+        within_world(outside, anyway=anyway, warn=warn)
         if isinstance(searched, Sized) and not len(searched):
-            steps.notice(f"no picture of the library meets the condition: {brief.where}")
+            warn(f"no picture of the library meets the condition: {brief.where}")
         if opened is not None:
-            within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=steps.notice)
+            within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=warn)
             if opened.caution:
-                steps.notice(opened.caution)
+                warn(opened.caution)
         from ..composer.pipeline import compose as make
 
         writer, selector = load_models(wiring, settings, told=lambda name: steps.step("load", name))
@@ -313,6 +321,7 @@ def _run(
             embed=settings.embed,
             resume=resume,
             progress=steps,
+            notices=told,
         )
     paths = written(out, settings.format)
     if as_json:

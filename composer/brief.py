@@ -309,7 +309,7 @@ def _text_of(path: Path, key: str) -> str:
             )
         data = path.read_bytes()
     except FileNotFoundError as exc:
-        raise FieldInvalid(key, f"`{key}`: there is no file {path}", "name one relative to the brief's folder") from exc
+        raise FieldInvalid(key, f"`{key}`: there is no file {path}", "mend the name; a brief's files are relative to its own folder") from exc
     except OSError as exc:
         raise FieldInvalid(key, f"`{key}`: cannot read {path}: {exc.strerror}", "give a text or Markdown file") from exc
     try:
@@ -347,9 +347,26 @@ def _unknown(key: str, name: str, source: str) -> FieldInvalid:
     return FieldInvalid(name, f"{source} has an unknown key: {key}", hint)
 
 
+_WANTED = {
+    "int_parsing": "it must be a whole number",
+    "int_type": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "float_type": "it must be a number",
+    "finite_number": "it must be a finite number",
+    "string_type": "it must be text",
+    "bool_parsing": "it must be true or false",
+    "bool_type": "it must be true or false",
+    "path_type": "it must be the path of a file",
+    "tuple_type": "it must be a list",
+}
+
+
 def _invalid(exc: ValidationError, source: str) -> FieldInvalid:
-    fault = exc.errors(include_url=False, include_context=False)[0]
+    fault = exc.errors(include_url=False)[0]
     key = str(fault["loc"][0])
-    reason = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    reason = _WANTED.get(fault["type"]) or fault["msg"].removeprefix("Value error, ").replace(
+        "Input should be", "it must be", 1
+    )
     value = f" {fault['input']!r}" if isinstance(fault["input"], str | int | float | bool) else " that"
     return FieldInvalid(key, f"{source}: `{key}` cannot be{value:.120}: {reason}", "see Briefs in the README")

@@ -71,6 +71,7 @@ def compose(
     embed: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    notices: Sequence[str] = (),
 ) -> Article:
     """An article with pictures for a brief, or for a finished draft; written to `out` and returned.
 
@@ -87,6 +88,7 @@ def compose(
         embed: put the pictures inside the HTML.
         resume: go on with the run in `out`; its finished steps are not done again.
         progress: is told what happens.
+        notices: what the caller has told the user already, for the record.
 
     Raises:
         BriefInvalid: an empty instruction, one without a writer, or numbers that make no sense.
@@ -108,17 +110,18 @@ def compose(
     }
     # Before anything is written: what the brief asks for may not fit the model, or be gone.
     references = reference_hits(brief.reference)
-    notices = prompt_notices(brief, writer) if draft is None and writer else []
+    cuts = prompt_notices(brief, writer) if draft is None and writer else []
+    kept = [*notices, *cuts]
     run = open_run(out, brief=brief, models=models, revisions=revisions, draft=draft, resume=resume)
 
     if draft is None:
         assert writer
         told.step("write")
-        for message in notices:
+        for message in cuts:
             told.notice(message)
         draft = run.step("draft", Draft, lambda: write(brief, run.recorded(writer, "write"), on_text=told.text))
         for message in draft_notices(brief, draft, writer):
-            notices.append(message)
+            kept.append(message)
             told.notice(message)
     text = draft
 
@@ -139,17 +142,17 @@ def compose(
 
     spots = run.step("spots", Spots, place)
     for message in spots.notices:
-        notices.append(message)
+        kept.append(message)
         told.notice(message)
 
-    choices = _choose_all(brief, text, spots, references, selector, library, run, told, notices)
+    choices = _choose_all(brief, text, spots, references, selector, library, run, told, kept)
 
     told.step("render")
     published = publish_images(
         [(hit.image.path, choice.spot.caption) for choice in choices if (hit := choice.hit)], out
     )
     article = assemble(
-        brief, text, choices, published, models, revisions=revisions, draft_path=draft_path, notices=notices
+        brief, text, choices, published, models, revisions=revisions, draft_path=draft_path, notices=kept
     )
     write_whole(out / "article.json", to_json(article).encode())
     render(article, out, formats=formats, embed=embed)
@@ -227,6 +230,8 @@ def _choose_all(
                 f"the text before picture {number} was too long for {selector.name if selector else NAME}: "
                 f"{selection.cut_items} of its parts were cut from the middle"
             )
+        if choice.outcome == "fallback":
+            note(f"no picture fitted at spot {number}: the first one found stands there")
         if choice.outcome == "unparsed":
             note(f"no picture at spot {number}: the model's answer was not usable: {choice.note}")
         if choice.hit is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from .models.passing import Passing
 from .protocols import Message, Model, Picture, Sampling
 
 VERSION = 1
+_RUN = "run.json"
 T = TypeVar("T")
 GIVES_NONE = "the model gave no probabilities"
 
@@ -80,25 +81,51 @@ def open_run(
         WriteFailed: the folder cannot be written.
     """
     folder = out / "run"
-    source = "" if draft is None else hashlib.sha256(draft.markdown.encode()).hexdigest()
-    asked = {"version": VERSION, "brief": brief_tree(brief), "models": models, "draft": source}
+    asked = _asked(brief, draft) | {"models": models}
     if revisions:
         asked["revisions"] = revisions
-    path = folder / "run.json"
-    before = _read(path)
+    before = _before(out, resume=resume)
+    if before is not None:
+        _same(out, before, asked, {**before, **asked})
+    if not resume and before is not None:
+        _clear(folder)
+    write_whole(folder / _RUN, (json.dumps(asked, ensure_ascii=False, indent=1) + "\n").encode())
+    return Run(folder)
+
+
+def check_run(out: Path, *, brief: Brief, draft: Draft | None, resume: bool) -> None:
+    """Raise what `open_run` would for this brief and draft, whatever the models: to be asked before they are loaded.
+
+    Raises:
+        RunMismatch: another brief or draft was at work here, or there is nothing to resume.
+    """
+    asked = _asked(brief, draft)
+    before = _before(out, resume=resume)
+    if before is not None:
+        _same(out, before, asked, asked)
+
+
+def _asked(brief: Brief, draft: Draft | None) -> dict[str, Any]:
+    source = "" if draft is None else hashlib.sha256(draft.markdown.encode()).hexdigest()
+    return {"version": VERSION, "brief": brief_tree(brief), "draft": source}
+
+
+def _before(out: Path, *, resume: bool) -> dict[str, Any] | None:
+    """What the run that lies in `out` was asked for, or None where there is none."""
+    folder = out / "run"
+    before = _read(folder / _RUN)
     if before is not None and isinstance(before.get("brief"), dict) and before["brief"].get("where", "") is None:
         del before["brief"]["where"]  # older runs name it where none was asked for
-    if before is not None and before != asked:
-        changed = ", ".join(key for key in {**before, **asked} if before.get(key) != asked.get(key))
+    if resume and before is None and folder.exists():
+        raise RunMismatch(f"{folder} holds no run that can be resumed", "leave --resume out to start over")
+    return before
+
+
+def _same(out: Path, before: Mapping[str, Any], asked: Mapping[str, Any], keys: Iterable[str]) -> None:
+    if changed := ", ".join(key for key in keys if before.get(key) != asked.get(key)):
         raise RunMismatch(
             f"{out} holds another run (other {changed})", "choose another --out, or remove that folder to start over"
         )
-    if resume and before is None and folder.exists():
-        raise RunMismatch(f"{folder} holds no run that can be resumed", "leave --resume out to start over")
-    if not resume and before is not None:
-        _clear(folder)
-    write_whole(path, (json.dumps(asked, ensure_ascii=False, indent=1) + "\n").encode())
-    return Run(folder)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

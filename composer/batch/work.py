@@ -8,7 +8,7 @@ A row's folder holds what `limner compose` writes, a small picture for the page 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
@@ -49,8 +49,8 @@ class Parts:
     encoder: str
     formats: tuple[str, ...] = ("html", "markdown")
     embed: bool = False
-    # Why a brief is not for these models: raises LimnerError, or gives what the user should know.
-    check: Callable[[Brief, Draft | None], str | None] = lambda brief, draft: None
+    # Whether a brief is for these models and this library: raises LimnerError, or gives what the user should know.
+    check: Callable[[Brief, Draft | None], Sequence[str]] = lambda brief, draft: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,7 @@ def compose_row(row: Row, parts: Parts, out: Path, share: Share, progress: Progr
             _clear(folder)  # the row was edited: nothing of the old one may stay
     brief, draft_path = row.brief(), row.fields.draft
     draft = None if draft_path is None else read_draft(draft_path, title=brief.title)
-    caution = parts.check(brief, draft)
-    if caution and progress:
-        progress.notice(caution)
+    cautions = parts.check(brief, draft)
 
     def make(*, resume: bool) -> Article:
         return compose(
@@ -149,6 +147,7 @@ def compose_row(row: Row, parts: Parts, out: Path, share: Share, progress: Progr
             embed=parts.embed,
             resume=resume,
             progress=progress,
+            notices=cautions,
         )
 
     try:
@@ -165,7 +164,7 @@ def compose_row(row: Row, parts: Parts, out: Path, share: Share, progress: Progr
         title=one_line(article.title),
         pictures=sum(figure.image is not None for figure in figures),
         empty=sum(figure.image is None for figure in figures),
-        notices=(*((caution,) if caution else ()), *article.notices),
+        notices=article.notices,
         card=_write_card(folder, figures),
         digest=row.digest,
         formats=parts.formats,

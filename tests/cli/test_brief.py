@@ -82,6 +82,13 @@ def test_images_of_the_brief_stand_before_those_of_the_settings(
     assert article_of(tmp_path / "all")["brief"]["images"] in (None, 2)
 
 
+def test_an_instruction_on_the_command_line_wins_over_the_briefs(limner: Limner, own_folder: Path) -> None:
+    (own_folder / "brief.toml").write_text('instruction = "blue"\ntone = "warm"\n')
+    result = limner("compose", "red", "--brief", "brief.toml", "--dry-run", "--json", wiring=NOTHING_LOADED)
+    said = json.loads(result.stdout)["brief"]
+    assert (said["instruction"], said["tone"]) == ("red", "warm")
+
+
 def test_dry_run_prints_the_brief_as_a_brief_and_the_prompt(limner: Limner, brief: Path, tmp_path: Path) -> None:
     result = limner("compose", "--brief", brief, "--dry-run", "--language", "german", wiring=NOTHING_LOADED)
 
@@ -173,7 +180,6 @@ def test_references_only_needs_no_library(limner: Limner, brief: Path, tmp_path:
         (("x", "--reference", "gone.png"), 1, "gone.png: the file is not there"),
         (("x", "--references-only"), 1, "there is no reference"),
         (("--brief", "gone.toml"), 1, "cannot read the brief gone.toml"),
-        (("x", "--brief", "BRIEF"), 2, "is given twice, here and as `instruction`"),
         (("--brief", "BROKEN"), 1, "is not valid TOML"),
         (("--brief", "UNKNOWN"), 1, "unknown key: tonne"),
         (("--brief", "SILENT"), 1, "does not say what to write about"),
@@ -184,7 +190,6 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     limner: Limner, library: Path, brief: Path, own_folder: Path, tmp_path: Path,
     args: tuple[str, ...], code: int, complaint: str,
 ) -> None:  # fmt: skip
-    (own_folder / "BRIEF").write_text('instruction = "x"\n')
     (own_folder / "BROKEN").write_text("a = \n")
     (own_folder / "UNKNOWN").write_text('instruction = "x"\ntonne = "warm"\n')
     (own_folder / "SILENT").write_text('tone = "warm"\n')

@@ -113,6 +113,13 @@ def test_compose_fallback_fills_places_and_says_how_many(limner: Limner, library
     assert (tree["figures"], tree["fallbacks"], tree["empty"]) == (1, 1, {})
 
 
+def test_what_was_told_before_the_work_stands_in_the_record_too(limner: Limner, library: Path, tmp_path: Path) -> None:
+    command = ("compose", "of grey", "--library", library, "--out", tmp_path / "out", "--anyway", "--json")
+    tree = json.loads(limner(*command, wiring=colour_wiring(check_library=lambda *_: "these pictures are dull")).stdout)
+    assert tree["notices"][:2] == ["grey is outside of the coloured world", "these pictures are dull"]
+    assert json.loads((tmp_path / "out" / "article.json").read_text())["notices"] == tree["notices"]
+
+
 def test_compose_outside_the_models_world_is_refused(limner: Limner, library: Path, tmp_path: Path) -> None:
     model = ColourModel()
     result = limner("compose", "of grey", "--library", library, "--out", tmp_path / "out", wiring=colour_wiring(model))
@@ -169,7 +176,8 @@ def test_compose_into_another_runs_folder_is_refused(limner: Limner, library: Pa
     result = limner("compose", "blue", *options)
 
     assert result.exit_code == 1
-    assert "holds another run" in result.stderr
+    assert "holds another run (other brief)" in result.stderr
+    assert "Loading" not in result.stderr  # it is told of before a model is loaded
     assert (tmp_path / "out" / "article.json").read_bytes() == before
 
 

@@ -226,6 +226,8 @@ def test_compose_fallback_places_the_first_and_says_so(colour_library: Library, 
     kept = from_json((tmp_path / "out" / "article.json").read_text())
     assert kept.brief == brief
     assert [block.outcome for block in kept.blocks if isinstance(block, Figure)] == ["fallback"] * 2
+    said = [notice for notice in kept.notices if "fitted" in notice]
+    assert said == [f"no picture fitted at spot {number}: the first one found stands there" for number in (1, 2)]
     calls = [json.loads(line) for line in (tmp_path / "out" / "run" / "calls.jsonl").read_text().splitlines()]
     assert [call["step"] for call in calls] == ["write", "spots", *["select 1"] * 2, *["select 2"] * 2]
 
