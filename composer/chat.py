@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from .protocols import Message, Model, Picture, Sampling
 MAX_NEW_TOKENS = 1024
 GONE = "[a picture that is no longer there]"
 _REPLY_SHARE = 4  # at least a fourth of a small context is kept for the reply
+_LOOKED_AT_EVERY = 32  # pieces of a reply
+_CIRCLE = re.compile(r"(.{1,40}?)\1{19}$", re.DOTALL)  # the same again, twenty times
+_CIRCLE_CHARACTERS = 800
 
 
 @dataclass(slots=True)
@@ -29,6 +33,7 @@ class Conversation:
     turns: list[Message] = field(default_factory=list)  # user and assistant by turns
     pictures: list[Path] = field(default_factory=list)  # of the next message
     forgotten: int = 0  # messages at the beginning that the model no longer reads
+    circled: bool = False  # the last reply was stopped because it said the same over and over
 
     def add_picture(self, path: Path) -> Path:
         """Bring a picture along with the next message; its absolute path.
@@ -44,7 +49,8 @@ class Conversation:
     def say(self, text: str) -> Generator[str]:
         """Yield the reply piece by piece; it is a turn once it has begun, also where it is stopped.
 
-        The oldest messages are left out, `forgotten` of them, where all would not fit into the model's context.
+        The oldest messages are left out, `forgotten` of them, where all would not fit into the model's context. A
+        reply that says the same over and over is stopped, and `circled` is true until the next message.
 
         Raises:
             MessageTooLong: not even this message alone fits.
@@ -59,15 +65,22 @@ class Conversation:
         messages = self._fitting([_without_gone(turn) for turn in (*self.turns, message)], room)
         pieces: list[str] = []
         broken = True
+        self.circled = False
+        reply = self.model.generate(messages, sampling=Sampling(room, seed=self.seed))
         try:
-            for piece in self.model.generate(messages, sampling=Sampling(room, seed=self.seed)):
+            for piece in reply:
                 pieces.append(piece)
                 yield piece
+                if len(pieces) % _LOOKED_AT_EVERY == 0 and _goes_round(pieces):
+                    self.circled = True
+                    break
             broken = False
         except (GeneratorExit, KeyboardInterrupt):
             broken = not pieces
             raise
         finally:
+            if isinstance(reply, Generator):
+                reply.close()  # a local model goes on in its thread until it is told
             if not broken:
                 self.turns += [message, Message("assistant", ("".join(pieces),))]
                 self.pictures.clear()
@@ -111,6 +124,12 @@ class Conversation:
             first += 2
         self.forgotten = first
         return messages[first:]
+
+
+def _goes_round(pieces: list[str]) -> bool:
+    """Whether a reply has come to say the same over and over; a line of dashes says nothing."""
+    found = _CIRCLE.search("".join(pieces[-_CIRCLE_CHARACTERS:])[-_CIRCLE_CHARACTERS:])
+    return found is not None and any(character.isalnum() for character in found[1])
 
 
 def _without_gone(turn: Message) -> Message:

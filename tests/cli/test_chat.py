@@ -73,6 +73,16 @@ def test_messages_that_no_longer_fit_are_told_of(limner: Limner) -> None:
     assert [line for line in err if line.startswith("note:") and "without its first 2 messages" in line]
 
 
+def test_a_reply_that_goes_round_in_circles_is_told_of(limner: Limner) -> None:
+    class Round(Talker):
+        def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:
+            yield from ("again " for _ in range(1000))
+
+    out, err = chat(limner, "hi\n", model=Round())
+    assert len(out) == 1 and 0 < out[0].count("again") < 100
+    assert "note: the model said the same over and over; its reply was stopped" in err
+
+
 def test_a_reply_cannot_steer_the_terminal(limner: Limner) -> None:
     class Rude(ColourModel):
         def generate(self, messages: Sequence[Message], *, sampling: Sampling) -> Iterator[str]:

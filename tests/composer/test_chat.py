@@ -75,6 +75,36 @@ def test_a_message_that_alone_does_not_fit_is_refused_with_the_figures() -> None
     assert conversation.forgotten == 0
 
 
+@pytest.mark.parametrize(
+    ("reply", "stopped"),
+    [
+        ("Well, " + "the cat " * 1000, True),
+        ("-" * 1000, False),  # a rule, or the line of a table
+        (" ".join(map(str, range(1000))), False),
+        ("No, " * 12 + "that is enough. " + "Once more: " * 12 + "the end of it is here.", False),
+    ],
+)
+def test_a_reply_that_goes_round_in_circles_is_stopped(reply: str, stopped: bool) -> None:
+    class InPieces(ScriptedModel):
+        ended = False
+
+        def generate(self, messages, *, sampling, schema=None):
+            try:
+                for start in range(0, len(reply), 4):
+                    yield reply[start : start + 4]
+            finally:
+                self.ended = True
+
+    model = InPieces()
+    conversation = Conversation(model)
+    said = say(conversation, "Go on")
+
+    assert conversation.circled is stopped
+    assert (len(said) < 1000) is stopped or said == reply
+    assert model.ended
+    assert conversation.turns[1].parts == (said,)
+
+
 def test_a_picture_that_is_deleted_later_does_not_end_the_conversation(red: Path) -> None:
     model = ScriptedModel("Red.", "Gone.")
     conversation = Conversation(model)
