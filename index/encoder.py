@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = "nano-clip"
 CONFIG_NAME = "open_clip_config.json"
+_URL_CACHE = Path("~/.cache/clip")  # where open_clip puts what it does not get from the hub
 _WEIGHTS_SUFFIXES = (".safetensors", ".bin", ".pth")  # where open_clip's local-dir: looks
 # What open_clip, torch and transformers raise on checkpoints that do not fit or are broken.
 _UNLOADABLE = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, ImportError, AttributeError)
@@ -190,10 +191,14 @@ def resolved_name(base: str) -> str:
 
 def encoders_at_hand() -> list[str]:
     """The names that `load_encoder` can load now without a download: the embedded one, then cached tags by name."""
-    import open_clip
+    from huggingface_hub import constants
 
     folder = Path(str(files("limner.index.nano_clip")))
     names = [EMBEDDED] if _lacks(folder) is None else []
+    if not any(Path(constants.HF_HUB_CACHE).glob("models--*")) and not _URL_CACHE.expanduser().is_dir():
+        return names  # nothing was ever downloaded, and to ask open_clip for its tags takes seconds
+    import open_clip
+
     cached = [
         f"{arch}/{tag}"
         for arch, tag in open_clip.list_pretrained()
@@ -312,7 +317,7 @@ def _cached_weights(config: dict[str, Any]) -> Path | None:
             if isinstance(cached, str):
                 return Path(cached)
     if url := config.get("url", ""):
-        path = Path("~/.cache/clip").expanduser() / url.rpartition("/")[2]
+        path = _URL_CACHE.expanduser() / url.rpartition("/")[2]
         return path if path.is_file() else None
     return None
 
