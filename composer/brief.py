@@ -309,7 +309,9 @@ def _text_of(path: Path, key: str) -> str:
             )
         data = path.read_bytes()
     except FileNotFoundError as exc:
-        raise FieldInvalid(key, f"`{key}`: there is no file {path}", "mend the name; a brief's files are relative to its own folder") from exc
+        raise FieldInvalid(
+            key, f"`{key}`: there is no file {path}", "mend the name; a brief's files are relative to its own folder"
+        ) from exc
     except OSError as exc:
         raise FieldInvalid(key, f"`{key}`: cannot read {path}: {exc.strerror}", "give a text or Markdown file") from exc
     try:

@@ -9,10 +9,12 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cachetools import LRUCache, cached
 
 from ...index.decode import ANY_SIZE, decode
 from ...index.errors import PictureUnreadable
@@ -20,13 +22,14 @@ from ..protocols import Message, Picture, Sampling
 from .drawing import Drawing, Until
 from .options import DEFAULT_SIDE_PX
 from .prefix_cache import PrefixCache, Prompt, locate
+from .prepared import IDENTITY, PreparedOnce
 from .side_by_side import SideBySide, Together, plain
 
 if TYPE_CHECKING:
     import torch
 
 KEPT_BYTES = 100_000_000  # of prompts that are cut already, pictures included
-KEPT_PICTURES = 64  # decoded ones, at most 3 MiB each: an article's pictures are read again at every later spot
+KEPT_PICTURE_BYTES = 256_000_000  # decoded: those of an article, or of a batch, are read again at every later spot
 
 
 @dataclass
@@ -41,6 +44,12 @@ class LocalModel:
     revision: str = ""  # the commit of its weights, where they have one
     max_side_px: int = DEFAULT_SIDE_PX
     _cut: OrderedDict[Any, Prompt] = field(default_factory=OrderedDict, repr=False)  # what was cut last, by messages
+
+    def __post_init__(self) -> None:
+        """Have each picture prepared once."""
+        own = getattr(self.processor, "image_processor", None)
+        if own is not None and not isinstance(own, PreparedOnce):
+            self.processor.image_processor = PreparedOnce(own)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """How many tokens the prompt has, its pictures included."""
@@ -373,9 +382,10 @@ def _changed(path: Path) -> int:
         raise PictureUnreadable(str(path), exc.strerror or "the file is not there") from exc
 
 
-@lru_cache(KEPT_PICTURES)
+@cached(LRUCache(KEPT_PICTURE_BYTES, getsizeof=lambda image: 3 * image.width * image.height), lock=threading.Lock())
 def _decoded(path: Path, mtime_ns: int, max_side_px: int) -> Any:
     """A picture at the size that models read; another time of change is another picture."""
     image = decode(path, target_px=max_side_px, max_pixels=ANY_SIZE, max_bytes=ANY_SIZE)
     image.thumbnail((max_side_px, max_side_px))
+    image.info[IDENTITY] = (path, mtime_ns, max_side_px)
     return image
