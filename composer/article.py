@@ -38,7 +38,7 @@ class Reference:
     """A picture that the user brings along."""
 
     path: str  # absolute
-    hash: str  # SHA-256 of the file's bytes, hexadecimal
+    hash: str  # BLAKE3 of the file's bytes, hexadecimal
 
 
 @dataclass(frozen=True, slots=True)

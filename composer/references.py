@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from ..index.content import content_hash
 from ..index.decode import decode_bytes, read_bytes
 from ..index.errors import PictureUnreadable
 from ..index.records import Hit, ImageRecord
@@ -31,7 +31,7 @@ def read_references(paths: Sequence[Path]) -> tuple[Reference, ...]:
             decode_bytes(data, name=str(path), target_px=64)
         except PictureUnreadable as exc:
             raise FieldInvalid("reference", f"`reference`: {path}: {exc.hint}", "give the path of a picture") from exc
-        digest = hashlib.sha256(data).hexdigest()
+        digest = content_hash(data)
         if digest in found:
             other = "" if found[digest] == path else f", as {found[digest]}"
             raise FieldInvalid("reference", f"`reference`: {path} is given twice{other}", "leave one of them out")
@@ -52,7 +52,7 @@ def reference_hits(references: Sequence[Reference]) -> tuple[Hit, ...]:
 def _record(number: int, reference: Reference) -> ImageRecord:
     path = Path(reference.path)
     data = read_bytes(path)
-    if hashlib.sha256(data).hexdigest() != reference.hash:
+    if content_hash(data) != reference.hash:
         raise PictureUnreadable(str(path), "it has changed since the brief was read; compose again")
     decoded = decode_bytes(data, name=str(path), target_px=64, with_metadata=True)
     said = decoded.metadata

@@ -24,7 +24,7 @@ _FINGERPRINT_LETTERS = 16
 class Encoded:
     """All that the content of a file gives; the same for every file with this hash."""
 
-    hash: str  # SHA-256 of the file's bytes
+    hash: str  # of the file's bytes
     width: int  # pixels, upright
     height: int
     perceptual_hash: str

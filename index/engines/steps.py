@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..content import content_hash
 from ..decode import EMPTY, NO_MEMORY, TOO_LARGE, Decoded, decode_bytes, read_bytes
 from ..encoder import Encoder
 from ..errors import PictureUnreadable
@@ -39,13 +39,13 @@ def read_picture(
     max_pixels: int,
     max_bytes: int,
 ) -> Read:
-    """Read a file, and decode and prepare it unless its content, told by its SHA-256, is known."""
+    """Read a file, and decode and prepare it unless its content, told by its hash, is known."""
     try:
         data = read_bytes(path, max_bytes=max_bytes)
     except PictureUnreadable as exc:
         # A file is as large as it is; a missing permission may be given without a trace in size and time.
         return Read(reason=exc.hint, lasting=exc.hint == EMPTY or TOO_LARGE in exc.hint)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = content_hash(data)
     if is_known(digest):
         return Read(digest)
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 from limner.composer.article import Article, Brief, Figure, Reference
 from limner.composer.errors import BriefInvalid
 from limner.composer.markdown import parse_draft
@@ -176,7 +176,7 @@ def test_a_reference_that_is_gone_or_changed_is_an_error_before_anything_is_writ
 def test_reference_hits_say_what_the_file_says(tmp_path: Path) -> None:
     path = paint(tmp_path / "a boat.png", "teal", "A boat\nat dawn")
     [hit] = reference_hits(read_references([path]))
-    assert hit.image.hash == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert hit.image.hash == blake3(path.read_bytes()).hexdigest()
     assert (hit.image.width, hit.image.height, hit.image.id) == (64, 48, -1)
     assert words_of(hit.image) == "A boat at dawn"
     [silent] = reference_hits(read_references([paint(tmp_path / "old harbour.png", "navy")]))

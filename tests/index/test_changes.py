@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from limner.index import content as content_module
 from limner.index import publish as publish_module
 from limner.index.build import BuildSummary, build, compact, update
 from limner.index.errors import LibraryDamaged, LibraryMissing
@@ -42,6 +44,26 @@ def _swap(a: Path, b: Path) -> None:
     a.rename(other)
     b.rename(a)
     other.rename(b)
+
+
+def test_library_of_other_hashes_goes_on(
+    tmp_path: Path, colour_folder: Path, monkeypatch: pytest.MonkeyPatch, paint: Paint
+) -> None:
+    library, new = tmp_path / "library", tmp_path / "new"
+    with monkeypatch.context() as older:
+        older.setattr("limner.index.engines.steps.content_hash", lambda data: hashlib.sha256(data).hexdigest())
+        build([colour_folder], library, encoder=ColourEncoder())
+    before = _ids(library)
+    (colour_folder / "red.png").rename(colour_folder / "moved.png")
+    paint(colour_folder / "blue.png", "yellow", size=(9, 9))
+    summary, encoded = _update(library)
+    assert (summary.unchanged, encoded) == (6, 2)
+    assert {name: i for name, i in _ids(library).items() if before.get(name) == i}.keys() == before.keys() - {"red.png"}
+    known = {record.path.name: record.hash for record in _records(library)}
+    assert known["moved.png"] == content_module.content_hash((colour_folder / "moved.png").read_bytes())
+    assert known["green.png"] == hashlib.sha256((colour_folder / "green.png").read_bytes()).hexdigest()
+    build([colour_folder], new, encoder=ColourEncoder())
+    assert _results(library)[0] == _results(new)[0]
 
 
 def test_swapped_names_take_their_ids_along(colour_library: Library, colour_folder: Path, paint: Paint) -> None:
