@@ -286,7 +286,7 @@ def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> Generation:
             return Generation(library)
         raise
     if rebuild:
-        return Generation(library, next_id=manifest.next_id)
+        return Generation(library, next_id=manifest.next_id, version=manifest.version)
     if manifest.fingerprint != encoder.fingerprint:
         raise mismatch(library, manifest, encoder)
     return read_generation(library, manifest)

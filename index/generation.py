@@ -12,7 +12,7 @@ from typing import Any
 from .catalogue import read_rows
 from .duplicates import Member, read_groups
 from .folder import CATALOGUE, DUPLICATES, FULL, INDEX, SENTENCES, SKIPPED, VECTORS, part_paths
-from .manifest import check_parts, damaged, read_manifest
+from .manifest import VERSION, check_parts, damaged, read_manifest
 from .records import Manifest
 from .sentences import SentenceIndex, read_sentences
 from .work import Contents
@@ -39,6 +39,7 @@ class Generation:
     manifest: Manifest | None = None
     skipped: Skipped = field(default_factory=Skipped)
     next_id: int = 1
+    version: int = VERSION  # of the format that it is written in again
 
     @cached_property
     def rows(self) -> Any:
@@ -76,7 +77,7 @@ class Generation:
 
     def contents(self) -> Contents:
         """What is known of the pictures' contents."""
-        contents = Contents()
+        contents = Contents(self.version)
         names = ("hash", "width", "height", "perceptual_hash", "embedded", "vector_id")
         for row in zip(*map(self.column, names), strict=True):
             contents.add(*row)
@@ -111,7 +112,7 @@ def read_generation(library: Path, manifest: Manifest) -> Generation:
         skipped = _read_skipped(part_paths(library, manifest, SKIPPED))
     except (OSError, ValueError) as exc:
         raise damaged(library, "its list of skipped files cannot be read") from exc
-    return Generation(library, manifest, skipped, manifest.next_id)
+    return Generation(library, manifest, skipped, manifest.next_id, manifest.version)
 
 
 def read_sentence_part(library: Path, manifest: Manifest) -> SentenceIndex | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .encoder import Encoder
 
 MANIFEST_NAME = "manifest.json"
-VERSION = 2
+VERSION = 3
+OLDEST = 2  # contents are named by SHA-256; all else is the same
 
 
 def read_manifest(library: Path) -> Manifest:
@@ -41,7 +42,7 @@ def read_manifest(library: Path) -> Manifest:
     version = values.get("version")
     if isinstance(version, int) and version > VERSION:
         raise LibraryDamaged(f"{library} was written by a newer Limner (format {version})", "upgrade limner")
-    if isinstance(version, int) and version < VERSION:
+    if isinstance(version, int) and version < OLDEST:
         raise damaged(library, f"it was written by an older Limner (format {version})")
     return _checked(library, values)
 

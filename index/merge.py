@@ -122,6 +122,8 @@ def _merge(
 ) -> BuildSummary:
     manifest = shards[0].manifest
     old = _read_old(library, shards[0])
+    if old.manifest is None:
+        old = replace(old, version=min(shard.manifest.version for shard in shards))
     descriptions = _descriptions(shards, library)
     table = _described(_united([_rows(shard) for shard in shards]), descriptions)
     types = {shard.manifest.index_type for shard in shards}

@@ -31,7 +31,7 @@ from .generation import Generation, Skipped, read_sentence_part, skipped_table
 from .index_file import writing_index
 from .index_types import AUTO
 from .lexical import cut_words
-from .manifest import VERSION, damaged, write_manifest
+from .manifest import damaged, write_manifest
 from .places import place
 from .records import ImageRecord, Manifest
 from .sentences import SentenceEncoder, index_sentences
@@ -248,7 +248,7 @@ def publish(
         records = list(each_record(read_rows(parts.paths(CATALOGUE))))
         parts.write_bytes(SENTENCES, index_sentences(records, sentences, before).to_bytes())
     manifest = Manifest(
-        version=VERSION,
+        version=old.version,
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,

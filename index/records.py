@@ -15,7 +15,7 @@ class ImageRecord:
     path: Path  # absolute
     size: int  # bytes
     mtime_ns: int
-    hash: str  # of the file's bytes, hexadecimal: BLAKE3, of libraries from before SHA-256
+    hash: str  # of the file's bytes, hexadecimal: BLAKE3; SHA-256 in libraries of format 2
     width: int  # pixels, upright
     height: int
     title: str = ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .atomic import write_whole
 from .columns import Digests, Texts
+from .manifest import VERSION
 from .vector_files import parquet_bytes, vector_column, vector_matrix
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Content:
 class Contents:
     """Contents by hash, numbered as they come: in columns, because a million objects would take the memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: int = VERSION) -> None:
+        """Args: version: of the library's format, which says how contents are named."""
+        self.version = version
         self._digests = Digests()
         self._widths, self._heights = array("i"), array("i")
         self._perceptual = array("Q")

@@ -79,6 +79,7 @@ class LocalEngine:
         def read_one(file: Found) -> Read:
             return read_picture(
                 file.path,
+                version=contents.version,
                 is_known=lambda digest: contents.find(digest) is not None,
                 target_px=encoder.image_side_px,
                 prepare=encoder.prepare,

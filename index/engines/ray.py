@@ -95,7 +95,7 @@ class RayEngine:
             pictures = ray.data.from_items(
                 [{"manifest": str(path)} for path in shards.manifest], override_num_blocks=len(shards.manifest)
             ).map_batches(
-                Decode(known, batch_size, encoder.image_side_px, max_pixels, max_bytes),
+                Decode(known, contents.version, batch_size, encoder.image_side_px, max_pixels, max_bytes),
                 batch_size=1,
                 batch_format="pyarrow",
                 num_cpus=_DECODE_CPUS,

@@ -33,6 +33,7 @@ class Decode:
     """A file of the manifest to rows of pictures."""
 
     known: Any  # where `known_hashes` lie
+    version: int  # of the library's format
     batch_size: int
     target_px: int
     max_pixels: int
@@ -71,6 +72,7 @@ class Decode:
     def _read(self, path: str, known: np.ndarray) -> Read:
         return read_picture(
             places.place(path),
+            version=self.version,
             is_known=lambda digest: _is_among(known, digest),
             target_px=self.target_px,
             prepare=lambda image: image,  # no encoder is here; it does so itself

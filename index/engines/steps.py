@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..content import content_hash
+from ..content import hash_of_format
 from ..decode import EMPTY, NO_MEMORY, TOO_LARGE, Decoded, decode_bytes, read_bytes
 from ..encoder import Encoder
 from ..errors import PictureUnreadable
@@ -33,19 +33,23 @@ class Read:
 def read_picture(
     path: Path,
     *,
+    version: int,
     is_known: Callable[[str], bool],
     target_px: int,
     prepare: Callable[[Image.Image], Image.Image],
     max_pixels: int,
     max_bytes: int,
 ) -> Read:
-    """Read a file, and decode and prepare it unless its content, told by its hash, is known."""
+    """Read a file, and decode and prepare it unless its content is known.
+
+    version is of the library's format, which says by which hash contents are told apart.
+    """
     try:
         data = read_bytes(path, max_bytes=max_bytes)
     except PictureUnreadable as exc:
         # A file is as large as it is; a missing permission may be given without a trace in size and time.
         return Read(reason=exc.hint, lasting=exc.hint == EMPTY or TOO_LARGE in exc.hint)
-    digest = content_hash(data)
+    digest = hash_of_format(version)(data)
     if is_known(digest):
         return Read(digest)
     try:

@@ -487,4 +487,4 @@ def test_manifest_is_plain_json(colour_library: Library, colour_folder: Path) ->
     manifest = json.loads((colour_library.folder / "manifest.json").read_text())
     assert manifest["encoder"] == "colour"
     assert manifest["sources"] == [str(colour_folder)]
-    assert (manifest["version"], manifest["count"], manifest["dimension"], manifest["generation"]) == (2, 8, 4, 1)
+    assert (manifest["version"], manifest["count"], manifest["dimension"], manifest["generation"]) == (3, 8, 4, 1)

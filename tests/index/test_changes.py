@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from limner.index import content as content_module
 from limner.index import publish as publish_module
 from limner.index.build import BuildSummary, build, compact, update
 from limner.index.errors import LibraryDamaged, LibraryMissing
-from limner.index.generation import count_broken
+from limner.index.generation import Generation, count_broken
 from limner.index.library import Library
+from limner.index.manifest import read_manifest
 
 from ..colours import COLOURS, ColourEncoder, Paint
 
@@ -46,24 +46,27 @@ def _swap(a: Path, b: Path) -> None:
     other.rename(b)
 
 
-def test_library_of_other_hashes_goes_on(
-    tmp_path: Path, colour_folder: Path, monkeypatch: pytest.MonkeyPatch, paint: Paint
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_library_of_sha256_keeps_to_it(
+    colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paint: Paint, rebuild: bool
 ) -> None:
-    library, new = tmp_path / "library", tmp_path / "new"
+    library = tmp_path / "library"
     with monkeypatch.context() as older:
-        older.setattr("limner.index.engines.steps.content_hash", lambda data: hashlib.sha256(data).hexdigest())
+        older.setattr(Generation, "version", 2)
+        older.setattr(Generation.__init__, "__defaults__", (*(Generation.__init__.__defaults__ or ())[:-1], 2))
         build([colour_folder], library, encoder=ColourEncoder())
     before = _ids(library)
     (colour_folder / "red.png").rename(colour_folder / "moved.png")
-    paint(colour_folder / "blue.png", "yellow", size=(9, 9))
-    summary, encoded = _update(library)
-    assert (summary.unchanged, encoded) == (6, 2)
-    assert {name: i for name, i in _ids(library).items() if before.get(name) == i}.keys() == before.keys() - {"red.png"}
-    known = {record.path.name: record.hash for record in _records(library)}
-    assert known["moved.png"] == content_module.content_hash((colour_folder / "moved.png").read_bytes())
-    assert known["green.png"] == hashlib.sha256((colour_folder / "green.png").read_bytes()).hexdigest()
-    build([colour_folder], new, encoder=ColourEncoder())
-    assert _results(library)[0] == _results(new)[0]
+    paint(colour_folder / "new.png", "yellow", size=(9, 9))
+    if rebuild:
+        build([colour_folder], library, encoder=ColourEncoder(), rebuild=True)
+    else:
+        summary, encoded = _update(library)
+        assert (summary.unchanged, summary.moved, encoded) == (7, 1, 1)
+        assert _ids(library)["moved.png"] == before["red.png"]
+    assert read_manifest(library).version == 2
+    for record in _records(library):
+        assert record.hash == hashlib.sha256(record.path.read_bytes()).hexdigest()
 
 
 def test_swapped_names_take_their_ids_along(colour_library: Library, colour_folder: Path, paint: Paint) -> None:
