@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -38,22 +39,29 @@ class _Rate(ProgressColumn):
         return Text(f"{speed:.1f}/s" if speed else "", style="dim")
 
 
-class Bar:
-    """Counts pictures; an instance is what `index.build` calls with (done, total)."""
+class _Counter:
+    """Counts what is done of a total: a bar in a terminal, in a pipe a line for each tenth."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
+        self._label = clean(label)
         self._console = err()
         self._progress: Progress | None = None
-        self._tenth = 0
+        self._tenth = -1
+
+    def _columns(self) -> Sequence[ProgressColumn]:
+        """What stands between the bar and the time that is left."""
+        raise NotImplementedError
+
+    def _so_far(self, done: int, total: int) -> str:
+        """The same in words."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                MofNCompleteColumn(),
-                _Rate(),
+                *self._columns(),
                 TimeRemainingColumn(compact=True),
                 console=self._console,
                 transient=True,
@@ -75,47 +83,31 @@ class Bar:
         tenth = 10 * done // total if total else 10
         if tenth > self._tenth:
             self._tenth = tenth
-            self._console.print(f"{self._label}: {done} of {total}")
+            self._console.print(f"{self._label}: {self._so_far(done, total)}")
 
 
-class Bytes:
-    """Counts bytes of a download; an instance is what `composer.models.pull` calls with (done, total)."""
+class Bar(_Counter):
+    """Counts pictures; an instance is what `index.build` calls with (done, total)."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
-        self._console = err()
-        self._progress: Progress | None = None
-        self._tenth = -1
+        super().__init__(label)
+        self._tenth = 0  # nothing is said before the first tenth
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._progress = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                DownloadColumn(),
-                TransferSpeedColumn(),
-                TimeRemainingColumn(compact=True),
-                console=self._console,
-                transient=True,
-            )
-            self._progress.start()
-            self._task = self._progress.add_task(clean(self._label), total=None)
-        return self
+    def _columns(self) -> Sequence[ProgressColumn]:
+        return MofNCompleteColumn(), _Rate()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+    def _so_far(self, done: int, total: int) -> str:
+        return f"{done} of {total}"
 
-    def __call__(self, done: int, total: int) -> None:
-        if self._progress is not None:
-            self._progress.update(self._task, completed=done, total=total)
-            return
-        tenth = 10 * done // total if total else 10
-        if tenth > self._tenth:
-            self._tenth = tenth
-            self._console.print(f"{clean(self._label)}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+class Bytes(_Counter):
+    """Counts bytes of a download; an instance is what `composer.models.pull` calls with (done, total)."""
+
+    def _columns(self) -> Sequence[ProgressColumn]:
+        return DownloadColumn(), TransferSpeedColumn()
+
+    def _so_far(self, done: int, total: int) -> str:
+        return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
 
 
 class Steps:
