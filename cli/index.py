@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import describe, merge, options, terminal, upkeep
+from . import describe, lists, merge, options, terminal, upkeep
 from .summary import pictures, show_summary
 from .wiring import encoder_device, encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
@@ -42,6 +42,15 @@ def build_library(
     precision: options.Precision = None,
     sentences: options.Sentences = None,
     index_type: options.IndexType = None,
+    lists_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--lists",
+            metavar="LISTS.faiss",
+            help="Lists of `limner index train` for the index.  (default: the library's own)",
+            show_default=False,
+        ),
+    ] = None,
     device: options.Device = None,
     workers: options.Workers = None,
     batch_size: options.BatchSize = None,
@@ -91,6 +100,7 @@ def build_library(
             max_bytes=settings.max_bytes,
             sentences=wiring.sentence_encoder(said, device) if said else None,
             index_type=settings.index_type,
+            lists=lists_file,
             engine=chosen,
             progress=bar,
         )
@@ -153,6 +163,7 @@ def update_library(
 
 app.command("describe")(describe.describe)
 app.command("merge")(merge.merge)
+app.command("train")(lists.train)
 
 
 @app.command("search")
@@ -221,11 +232,12 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     manifest = opened.manifest
     from ..index.free import size
     from ..index.generation import count_broken
+    from ..index.lists import own_digest
     from ..index.memory import build_bytes, search_bytes
 
     shape = opened.index_type, manifest.count, manifest.dimension
     said = _said(opened.records())
-    broken = count_broken(opened.folder, manifest)
+    broken, shared = count_broken(opened.folder, manifest), own_digest(manifest)
     groups = opened.groups()
     if as_json:
         terminal.print_json(
@@ -236,6 +248,7 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
                 "fingerprint": manifest.fingerprint,
                 "dimension": manifest.dimension,
                 "index_type": opened.index_type,
+                "lists": shared,
                 "memory_bytes": {"build": build_bytes(*shape), "search": search_bytes(*shape)},
                 "count": manifest.count,
                 "generation": manifest.generation,
@@ -254,6 +267,8 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
         f"index       {opened.index_type}, about {size(build_bytes(*shape))} of memory to build, "
         f"{size(search_bytes(*shape))} to search"
     )
+    if shared:
+        console.print(f"lists       shared, SHA-256 {shared}")
     console.print(f"generation  {manifest.generation}")
     console.print(f"size        {sum(manifest.sizes.values()) / 1e6:.1f} MB in {len(manifest.parts)} parts")
     if broken:

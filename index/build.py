@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -16,11 +17,12 @@ from .difference import NewRows, described_anew, identify, number_contents
 from .encoder import Encoder, load_encoder
 from .engines.engine import BATCH_SIZE, NO_CONTENT, Embedded, Engine, Progress
 from .engines.local import LocalEngine
-from .errors import LibraryDamaged, LibraryMissing, MemoryShort, SourceMissing
+from .errors import LibraryDamaged, LibraryMissing, ListsInvalid, MemoryShort, SourceMissing
 from .familiar import strange_share_of_library, to_look_at
-from .folder import CATALOGUE, discard_strays, make_folder, part_paths, write_skipped
+from .folder import CATALOGUE, LISTS, discard_strays, make_folder, part_paths, write_skipped
 from .generation import Generation, Skipped, read_generation, read_sentence_part, sentences_of, tried_with
 from .index_types import AUTO, checked_type, type_for
+from .lists import Lists, check_agreement, own_lists, read_lists, unless_own
 from .lock import writing
 from .manifest import check_parts, mismatch, read_manifest
 from .memory import check_memory
@@ -61,6 +63,7 @@ def build(
     max_bytes: int = MAX_BYTES,
     sentences: SentenceEncoder | None = None,
     index_type: str | None = None,
+    lists: Path | None = None,
     engine: Engine | None = None,
     progress: Progress = _no_progress,
 ) -> BuildSummary:
@@ -71,10 +74,13 @@ def build(
     call goes on where this one ended. engine does the work, the threads of this process if None; workers of them
     decode, as many as processors (8 at most) if None. New pictures above max_pixels or max_bytes are skipped. With
     sentences the library also holds sentence vectors of what is said of its pictures, without it none. index_type is
-    a name of `index_types`, or auto: the one for so many; if None it stays as it was asked for before.
+    a name of `index_types`, or auto: the one for so many; if None it stays as it was asked for before. lists is a file
+    of `train_lists`, of which every quantised index of the library is made from then on; if None those stay that it
+    has, also over rebuild with the same encoder.
 
     Raises:
         IndexTypeUnknown: no type has this name.
+        ListsInvalid: lists is no such file, for another encoder's vectors, or for another type; nothing was read.
         MemoryShort: the index does not fit into the memory that is free; nothing was read.
         SourceMissing: a source is not there, or none holds a picture that can be read.
         LibraryMissing: library is a file, or a folder with other things in it.
@@ -88,6 +94,7 @@ def build(
     sources = list(dict.fromkeys(map(absolute, sources)))
     library = Path(os.path.abspath(library))  # noqa: PTH100
     index_type = index_type and checked_type(index_type)
+    given = read_lists(lists, encoder.dimension) if lists is not None else None
     found = scan(sources)
     created = make_folder(library)
     with writing(library):
@@ -104,10 +111,11 @@ def build(
                 max_bytes,
                 sentences,
                 index_type,
+                given,
                 engine or LocalEngine(),
                 progress,
             )
-        except (SourceMissing, MemoryShort):
+        except (SourceMissing, MemoryShort, ListsInvalid):
             if created:
                 shutil.rmtree(library, ignore_errors=True)
             raise
@@ -159,7 +167,9 @@ def compact(library: Path, *, index_type: str | None = None) -> int:
     """Write library anew without what is gone from it, and return how many bytes that gave back.
 
     Raises:
-        LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed, IndexTypeUnknown, MemoryShort: as `build`.
+        LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.
+        IndexTypeUnknown, MemoryShort: as `build`.
+        ListsInvalid: the library's lists are for another type.
     """
     library = Path(os.path.abspath(library))  # noqa: PTH100
     index_type = index_type and checked_type(index_type)
@@ -195,10 +205,12 @@ def _build(
     max_bytes: int,
     sentences: SentenceEncoder | None,
     index_type: str | None,
+    given: Lists | None,
     engine: Engine,
     progress: Progress,
 ) -> BuildSummary:
-    old = _read_old(library, encoder, rebuild=rebuild)
+    old = _read_old(library, encoder, rebuild=rebuild, mended=(LISTS,) if given else ())
+    lists = _lists_to_write(library, encoder, given, rebuild=rebuild)
     tried = tried_with(max_pixels, max_bytes)
     tried_before = old.skipped.broken if old.skipped.tried == tried else []
     changes = compare(
@@ -216,12 +228,14 @@ def _build(
     same_sentences = (said_before.fingerprint if said_before else None) == wanted
     work = Work(library, encoder.fingerprint, encoder.dimension)
     index_before = old.manifest.index_type if old.manifest else AUTO
-    same_means = same_sentences and index_type in (None, index_before)
+    same_means = same_sentences and index_type in (None, index_before) and lists is None
     if same_means and _is_as_before(old, changes, names, digests):
         work.clear()  # of a build that was killed after its manifest
         return _leave(library, found, old, changes)
     # Now, and not after days of encoding.
-    check_memory(type_for(count, index_type or index_before), count, encoder.dimension)
+    asked, made_of = index_type or index_before, lists or own_lists(library, old.manifest)
+    check_agreement(made_of, asked)
+    check_memory(type_for(count, asked, made_of and made_of.index_type), count, encoder.dimension)
 
     contents = old.contents()
     work.load(contents)
@@ -267,7 +281,16 @@ def _build(
     try:
         write_skipped(library, [*skipped, *said.notices])
         if not (same_means and _says_the_same(old, change, names)):
-            publish(library, old, change, encoder=space, sources=names, sentences=sentences, index_type=index_type)
+            publish(
+                library,
+                old,
+                change,
+                encoder=space,
+                sources=names,
+                sentences=sentences,
+                index_type=index_type,
+                lists=lists,
+            )
         work.clear()
     finally:
         discard_strays(library)
@@ -276,7 +299,8 @@ def _build(
     )
 
 
-def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> Generation:
+def _read_old(library: Path, encoder: Encoder, *, rebuild: bool, mended: tuple[str, ...]) -> Generation:
+    """The generation to go on from; parts whose names begin as one of mended may be damaged."""
     try:
         manifest = read_manifest(library)
     except LibraryMissing:
@@ -289,7 +313,21 @@ def _read_old(library: Path, encoder: Encoder, *, rebuild: bool) -> Generation:
         return Generation(library, next_id=manifest.next_id, version=manifest.version)
     if manifest.fingerprint != encoder.fingerprint:
         raise mismatch(library, manifest, encoder)
-    return read_generation(library, manifest)
+    return read_generation(library, manifest, ignore=mended)
+
+
+def _lists_to_write(library: Path, encoder: Encoder, given: Lists | None, *, rebuild: bool) -> Lists | None:
+    """The lists that the new generation does not have from the one before it."""
+    try:
+        manifest = read_manifest(library)
+    except (LibraryMissing, LibraryDamaged):
+        return given
+    if not rebuild:
+        return unless_own(given, library, manifest)
+    if given is None and manifest.fingerprint == encoder.fingerprint:
+        with suppress(LibraryDamaged):  # what is begun anew may be damaged
+            return own_lists(library, manifest)
+    return given
 
 
 def _is_as_before(old: Generation, changes: Changes, sources: Sequence[str], digests: tuple[str, str]) -> bool:

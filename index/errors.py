@@ -9,6 +9,7 @@
       EncoderMismatch           built with other weights than asked for
       EncoderUnknown            no encoder of this name is at hand
       IndexTypeUnknown          no type of index has this name
+      ListsInvalid              lists of an index that are none, do not fit the library, or cannot be learnt
       MemoryShort               an index that does not fit into the memory of this machine
       FilterInvalid             a condition on the catalogue that is none
       DeviceMissing             asked for an accelerator that this machine does not have
@@ -64,6 +65,10 @@ class EncoderUnknown(LimnerError):
 
 class IndexTypeUnknown(LimnerError):
     """No type of index has this name."""
+
+
+class ListsInvalid(LimnerError):
+    """Lists that cannot be learnt from this library, or a file of them that does not fit another one."""
 
 
 class MemoryShort(LimnerError):

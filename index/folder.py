@@ -20,12 +20,13 @@ CATALOGUE = "catalogue/"
 VECTORS = "vectors/"
 INDEX = "index-"
 FULL = "full-"  # what a quantised index re-scores from
+LISTS = "lists-"  # that a quantised index is made of in place of its own
 DUPLICATES = "duplicates-"
 SKIPPED = "skipped-"
 WORDS = "words-"
 SENTENCES = "sentences-"
 SKIPPED_NAME = "skipped.log"
-_KINDS = (CATALOGUE, VECTORS, INDEX, FULL, DUPLICATES, SKIPPED, WORDS, SENTENCES)
+_KINDS = (CATALOGUE, VECTORS, INDEX, FULL, LISTS, DUPLICATES, SKIPPED, WORDS, SENTENCES)
 _PART = re.compile(rf"(?:{'|'.join(_KINDS)})(\d{{6}})(?:-\d{{4}})?\.(?:parquet|faiss|npy)")
 _OURS = {"catalogue", "vectors", WORK_NAME, MANIFEST_NAME, SKIPPED_NAME, DESCRIPTIONS_NAME, LOCK_NAME, HOLDER_NAME}
 

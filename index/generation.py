@@ -11,7 +11,7 @@ from typing import Any
 
 from .catalogue import read_rows
 from .duplicates import Member, read_groups
-from .folder import CATALOGUE, DUPLICATES, FULL, INDEX, SENTENCES, SKIPPED, VECTORS, part_paths
+from .folder import CATALOGUE, DUPLICATES, FULL, INDEX, LISTS, SENTENCES, SKIPPED, VECTORS, part_paths
 from .manifest import VERSION, check_parts, damaged, read_manifest
 from .records import Manifest
 from .sentences import SentenceIndex, read_sentences
@@ -99,15 +99,17 @@ def _to_list(column: Any) -> list[Any]:
     return column.to_numpy().tolist()
 
 
-def read_generation(library: Path, manifest: Manifest) -> Generation:
+def read_generation(library: Path, manifest: Manifest, *, ignore: tuple[str, ...] = ()) -> Generation:
     """Read what the manifest names, all but the vectors.
 
-    The parts that are read are compared with their digests; of the others, which may be gigabytes, the sizes.
+    The parts that are read are compared with their digests; of the others, which may be gigabytes, the sizes. Parts
+    whose names begin as one of ignore are not looked at.
 
     Raises:
         LibraryDamaged: a part is gone, was changed or cannot be read.
     """
-    check_parts(library, manifest, digest=lambda name: not name.startswith((VECTORS, INDEX, FULL)))
+    unread = (VECTORS, INDEX, FULL, LISTS)
+    check_parts(library, manifest, digest=lambda name: not name.startswith(unread), ignore=ignore)
     try:
         skipped = _read_skipped(part_paths(library, manifest, SKIPPED))
     except (OSError, ValueError) as exc:

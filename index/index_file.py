@@ -13,6 +13,7 @@ from .catalogue import read_rows
 from .folder import CATALOGUE, FULL, INDEX, VECTORS, discard_strays, last_generation, part_number, part_paths
 from .full_vectors import FullVectorsWriter, read_full_vectors
 from .index_types import QUANTISED, type_for
+from .lists import Lists, own_lists
 from .lock import writing
 from .manifest import check_parts, damaged, read_manifest, write_manifest
 from .memory import check_memory
@@ -69,8 +70,12 @@ class IndexWriter:
 
 
 @contextmanager
-def writing_index(library: Path, number: int, dimension: int, count: int, asked: str) -> Iterator[IndexWriter]:
+def writing_index(
+    library: Path, number: int, dimension: int, count: int, asked: str, lists: Lists | None
+) -> Iterator[IndexWriter]:
     """Write an index of count vectors, of the type that is asked for; when the block ends its files are there.
+
+    A quantised one is made of lists where some are given.
 
     Raises:
         MemoryShort: there is not enough to build it.
@@ -78,7 +83,7 @@ def writing_index(library: Path, number: int, dimension: int, count: int, asked:
     """
     import pyarrow as pa
 
-    kind = type_for(count, asked)
+    kind = type_for(count, asked, lists and lists.index_type)
     check_memory(kind, count, dimension)
     pa.default_memory_pool().release_unused()  # what was read before this, which takes the most memory of a build
     path = library / f"{INDEX}{number:06d}.faiss"
@@ -91,7 +96,7 @@ def writing_index(library: Path, number: int, dimension: int, count: int, asked:
             full.close()
         writer.parts.append((full_path.name, file.sha256, file.size))
         with whole_file(path) as file:
-            write_quantised(file, kind, read_full_vectors(full_path))
+            write_quantised(file, kind, read_full_vectors(full_path), lists and lists.path)
     else:
         index = new_index(dimension, kind)
         index.reserve(count)
@@ -116,7 +121,8 @@ def rewrite_index(library: Path) -> None:
         number = last_generation(library) + 1
         rows = read_rows(part_paths(library, manifest, CATALOGUE), ("vector_id",))
         wanted = np.unique(rows["vector_id"].to_numpy())
-        with writing_index(library, number, manifest.dimension, len(wanted), manifest.index_type) as index:
+        lists = own_lists(library, manifest)
+        with writing_index(library, number, manifest.dimension, len(wanted), manifest.index_type, lists) as index:
             for ids, vectors in read_chunks(part_paths(library, manifest, VECTORS), manifest.dimension):
                 still = np.isin(ids, wanted)
                 index.add(ids[still], vectors[still])

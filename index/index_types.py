@@ -42,12 +42,17 @@ def checked_type(name: str) -> str:
     return asked
 
 
-def type_for(count: int, asked: str = AUTO) -> str:
-    """The type for about count vectors, where no other is asked for; from very few no lists can be learnt."""
+def type_for(count: int, asked: str = AUTO, of_lists: str | None = None) -> str:
+    """The type for about count vectors, where no other is asked for; from very few no lists can be learnt.
+
+    of_lists is the type of the lists that are there, if some are: of many vectors the index is of it.
+    """
     if asked != AUTO:
         return FLAT if asked in QUANTISED and count < TRAINED_ON else asked
     if count <= EXACT_UP_TO:
         return exact_type_for(count)
+    if of_lists is not None:
+        return of_lists
     return IVF_SQ8 if count <= EIGHT_BITS_UP_TO else IVF_RABITQ
 
 

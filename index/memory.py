@@ -25,8 +25,13 @@ def build_bytes(kind: str, count: int, dimension: int) -> int:
     if kind in (FLAT, SQ16):
         return finished + _CHUNK
     # Lists grow by doubling, so they hold up to twice what is in them; before that k-means holds its sample.
-    sample = 2 * 4 * dimension * min(count, TRAINED_ON * lists_for(count))
+    sample = _sample_bytes(min(count, TRAINED_ON * lists_for(count)), dimension)
     return max(2 * finished, finished + sample) + _CHUNK
+
+
+def _sample_bytes(count: int, dimension: int) -> int:
+    """Memory of what k-means learns from: the vectors, and the same without their mean."""
+    return 2 * 4 * dimension * count
 
 
 def check_memory(kind: str, count: int, dimension: int, free: Callable[[], int] | None = None) -> None:
@@ -47,3 +52,17 @@ def check_memory(kind: str, count: int, dimension: int, free: Callable[[], int] 
         if smaller
         else "free memory or take a larger machine: no `--index-type` fits",
     )
+
+
+def check_learning(lists: int, count: int, dimension: int) -> None:
+    """Do nothing where so many lists can be learnt from count vectors in the memory that is free.
+
+    Raises:
+        MemoryShort: they cannot.
+    """
+    needed, there = _sample_bytes(count, dimension) + 4 * dimension * lists + _CHUNK, free_bytes()
+    if needed > there:
+        raise MemoryShort(
+            f"learning {lists:,} lists from {count:,} vectors takes {size(needed)} of memory, {size(there)} are free",
+            "a smaller `--for` learns fewer lists",
+        )

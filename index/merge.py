@@ -24,7 +24,8 @@ from .engines.engine import Progress
 from .errors import EncoderMismatch, LibraryMissing, MemoryShort
 from .folder import CATALOGUE, VECTORS, discard_strays, make_folder, part_paths
 from .generation import Generation, Skipped, read_generation, read_sentence_part
-from .index_types import AUTO, checked_type, type_for
+from .index_types import AUTO, QUANTISED, checked_type, type_for
+from .lists import Lists, check_agreement, own_digest, own_lists, unless_own
 from .lock import writing
 from .manifest import check_parts, damaged, read_manifest
 from .memory import check_memory
@@ -62,8 +63,9 @@ def merge(
 
     Every picture gets an id of library's own, and keeps it in later merges. Pictures with the same content share a
     vector; of a path that several libraries have, the one whose file is the newer counts, else the one named first.
-    Groups of duplicates are found among all. The index is made anew from the vectors, because lists that were learnt
-    from other pictures are not the same lists. progress is told of vectors. Sentence vectors are taken over; a text
+    Groups of duplicates are found among all. The index is made anew from the vectors; where all libraries have the
+    same lists it is made of them and nothing is learnt, for lists that each learnt from its own pictures are not the
+    same lists. progress is told of vectors. Sentence vectors are taken over; a text
     that is in none of the libraries, where a model's words came from another one, is encoded by what load_sentences
     makes of the encoder's name. As in a build, readers see the old pictures until the end, and after a kill or a full
     disk the same call does it.
@@ -72,6 +74,7 @@ def merge(
         EncoderMismatch: the libraries, or library as it is, have different encoders or sentence encoders.
         LibraryMissing, LibraryDamaged: one of libraries is not there, or not whole; library holds other things.
         LibraryLocked, WriteFailed, IndexTypeUnknown, MemoryShort: as `build`.
+        ListsInvalid: library's own lists are for another type.
     """
     library = Path(os.path.abspath(library))  # noqa: PTH100
     index_type = index_type and checked_type(index_type)
@@ -128,7 +131,10 @@ def _merge(
     table = _described(_united([_rows(shard) for shard in shards]), descriptions)
     types = {shard.manifest.index_type for shard in shards}
     asked = index_type or (old.manifest.index_type if old.manifest else types.pop() if len(types) == 1 else AUTO)
-    check_memory(type_for(len(table), asked), len(table), manifest.dimension)
+    shared = _shared_lists(shards, asked)
+    made_of = shared or own_lists(library, old.manifest)
+    check_agreement(made_of, asked)
+    check_memory(type_for(len(table), asked, made_of and made_of.index_type), len(table), manifest.dimension)
 
     hashes = table["hash"].to_pylist()
     row_of = {path: row for row, path in enumerate(table["path"].to_pylist())}
@@ -162,6 +168,7 @@ def _merge(
             sources=list(dict.fromkeys(source for shard in shards for source in shard.manifest.sources)),
             sentences=_known_sentences(shards, load_sentences),
             index_type=asked,
+            lists=unless_own(shared, library, old.manifest),
         )
     finally:
         discard_strays(library)
@@ -182,6 +189,14 @@ def _read_old(library: Path, shard: _Shard) -> Generation:
             "name a folder that is new or empty",
         )
     return read_generation(library, manifest)
+
+
+def _shared_lists(shards: Sequence[_Shard], asked: str) -> Lists | None:
+    """The lists that all have, unless an index of another type is asked for."""
+    if len({own_digest(shard.manifest) for shard in shards}) > 1:
+        return None
+    lists = own_lists(shards[0].folder, shards[0].manifest)
+    return None if lists and asked in QUANTISED and asked != lists.index_type else lists
 
 
 def _rows(shard: _Shard) -> Any:

@@ -19,6 +19,7 @@ from .duplicates import group, groups_table
 from .folder import (
     CATALOGUE,
     DUPLICATES,
+    LISTS,
     SENTENCES,
     SKIPPED,
     VECTORS,
@@ -31,6 +32,7 @@ from .generation import Generation, Skipped, read_sentence_part, skipped_table
 from .index_file import writing_index
 from .index_types import AUTO
 from .lexical import cut_words
+from .lists import Lists, check_agreement, copy_lists, own_lists
 from .manifest import damaged, write_manifest
 from .places import place
 from .records import ImageRecord, Manifest
@@ -124,15 +126,26 @@ class _Parts:
     """The parts of the generation that is being written: those that stay, and those that are written for it."""
 
     def __init__(
-        self, library: Path, number: int, old: Manifest | None, taken_in: Collection[int], *, same_sentences: bool
+        self,
+        library: Path,
+        number: int,
+        old: Manifest | None,
+        taken_in: Collection[int],
+        *,
+        same_sentences: bool,
+        same_lists: bool,
     ) -> None:
         self._library = library
         self._number = number
         self.digests: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
         for name in old.parts if old else ():
-            # Duplicates and skipped files are few, and written each time; sentences stand in one part.
-            stays = same_sentences if name.startswith(SENTENCES) else part_number(name) not in taken_in
+            # Duplicates and skipped files are few, and written each time; sentences and lists stand in one part.
+            stays = part_number(name) not in taken_in
+            if name.startswith(SENTENCES):
+                stays = same_sentences
+            elif name.startswith(LISTS):
+                stays = same_lists
             if old and stays and not name.startswith((DUPLICATES, SKIPPED)):
                 self.add(name, old.parts[name], old.sizes[name])
 
@@ -172,17 +185,28 @@ class _Parts:
         for part in write_vectors(self._library, f"{VECTORS}{self._number:06d}", chunks, dimension):
             self.add(*part)
 
+    def write_lists(self, lists: Lists) -> Lists:
+        name = f"{LISTS}{self._number:06d}.faiss"
+        own, size = copy_lists(lists, self._library / name)
+        self.add(name, own.sha256, size)
+        return own
+
     def write_indexed_vectors(
-        self, chunks: Iterator[tuple[np.ndarray, np.ndarray]], dimension: int, count: int, asked: str
+        self,
+        chunks: Iterator[tuple[np.ndarray, np.ndarray]],
+        dimension: int,
+        count: int,
+        asked: str,
+        lists: Lists | None,
     ) -> None:
-        """Write the vectors, and the index of these count, of the type that is asked for."""
+        """Write the vectors, and the index of these count, of the type that is asked for, of lists if any."""
 
         def indexed() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for ids, vectors in chunks:
                 index.add(ids, vectors)
                 yield ids, vectors
 
-        with writing_index(self._library, self._number, dimension, count, asked) as index:
+        with writing_index(self._library, self._number, dimension, count, asked, lists) as index:
             self.write_vectors(indexed(), dimension)
         for part in index.parts:
             self.add(*part)
@@ -198,15 +222,18 @@ def publish(
     sentences: SentenceEncoder | None = None,
     whole: bool = False,
     index_type: str | None = None,
+    lists: Lists | None = None,
 ) -> Manifest:
     """Write the next generation; the manifest is replaced last.
 
     sentences encodes what is said of the pictures; without it the library gets no sentence vectors. whole writes the
     same pictures anew, all in one part; words and sentences stay. index_type is a name of `index_types` or auto, and
-    the library's own if None; another one than it has writes everything anew.
+    the library's own if None; another one than it has writes everything anew. So do lists, which the library keeps
+    from then on in place of those that it has.
 
     Raises:
         WriteFailed, MemoryShort: the old generation stands.
+        ListsInvalid: so it does; the lists are for another type than is asked for.
         LibraryDamaged: so it does; a part that was to be rewritten is not what the manifest says.
     """
     import numpy as np
@@ -218,15 +245,19 @@ def publish(
     has = old.manifest.index_type if old.manifest else AUTO
     asked = index_type or has
     renamed = old.manifest is not None and _folders_renamed(old.manifest.sources, sources)
-    all_anew = whole or renamed or asked != has
+    all_anew = whole or renamed or asked != has or lists is not None
     taken_in = _taken_in(library, old, len(change.rows) + len(change.gone), len(live), whole=all_anew)
-    parts = _Parts(library, number, old.manifest, taken_in, same_sentences=whole)
+    parts = _Parts(library, number, old.manifest, taken_in, same_sentences=whole, same_lists=lists is None)
     first = not parts.paths(CATALOGUE)
 
     # The index of the vectors takes the most memory, so the rows are made when it is gone again.
     chunks = _merged_vectors(library, old, change, taken_in, wanted, encoder.dimension)
     if first:
-        parts.write_indexed_vectors(chunks, encoder.dimension, len(wanted), asked)
+        made_of = lists or own_lists(library, old.manifest)
+        check_agreement(made_of, asked)
+        if lists is not None:
+            made_of = parts.write_lists(lists)
+        parts.write_indexed_vectors(chunks, encoder.dimension, len(wanted), asked, made_of)
     else:
         parts.write_vectors(chunks, encoder.dimension)
     if len(change.rows) or len(change.gone) or first or taken_in:

@@ -18,6 +18,7 @@ from .index_types import IVF_RABITQ, IVF_SQ8, TRAINED_ON, lists_for
 from .memory import search_bytes
 from .pictures import Pictures
 from .vector_files import ROWS_AT_A_TIME
+from .vectors import read_faiss, write_faiss
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ class QuantisedIndex:
     @property
     def index_type(self) -> str:
         """Its name."""
-        kind = _type_of(self.faiss_index)
+        kind = type_of(self.faiss_index)
         assert kind is not None
         return kind
 
@@ -175,25 +176,42 @@ class QuantisedIndex:
             asked = min(4 * asked, self.faiss_index.nlist)
 
 
-def write_quantised(file: WholeFile, kind: str, full: FullVectors) -> None:
+def write_quantised(file: WholeFile, kind: str, full: FullVectors, trained: Path | None = None) -> None:
     """Train an index on a sample of the vectors, add them all and write it; the same vectors give the same bytes.
+
+    trained is a file with an empty index of this kind and dimension, which is taken in place of a training.
+    """
+    import numpy as np
+
+    if trained is not None:
+        index = read_faiss(trained)
+        assert type_of(index) == kind and index.ntotal == 0, trained
+    else:
+        lists = lists_for(len(full))
+        index = train(kind, full.take(sample_rows(len(full), lists)), lists)
+    for at in range(0, len(full), ROWS_AT_A_TIME):
+        index.add(full.take(np.arange(at, min(at + ROWS_AT_A_TIME, len(full)))))
+    write_faiss(index, file)
+
+
+def sample_rows(count: int, lists: int) -> np.ndarray:
+    """The rows (k,) int64, ascending, of count vectors from which so many lists are learnt."""
+    import numpy as np
+
+    return np.unique(np.linspace(0, count - 1, min(count, max(256, TRAINED_ON * lists)), dtype=np.int64))
+
+
+def train(kind: str, sample: np.ndarray, lists: int) -> Any:
+    """An IndexIVF of a quantised type without vectors: its lists, and how they hold vectors, as sample (n, d) taught.
 
     A GPU learns the lists where there is one, and rounds otherwise than a CPU.
     """
-    import faiss
-    import numpy as np
-
-    lists = lists_for(len(full))
-    index = _empty(kind, full.dimension, lists)
+    index = empty_index(kind, sample.shape[1], lists)
     learn_on_gpus(index)
-    if len(full):
-        rows = np.linspace(0, len(full) - 1, min(len(full), max(256, TRAINED_ON * lists)), dtype=np.int64)
-        sample = full.take(np.unique(rows))
+    if len(sample):
         _learn_lists(index, sample)
         index.train(sample)  # what each list holds; the lists stay
-    for at in range(0, len(full), ROWS_AT_A_TIME):
-        index.add(full.take(np.arange(at, min(at + ROWS_AT_A_TIME, len(full)))))
-    faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # pyright: ignore[reportAttributeAccessIssue]
+    return index
 
 
 def _learn_lists(index: Any, sample: np.ndarray) -> None:
@@ -225,16 +243,15 @@ def read_quantised(path: Path, full_path: Path) -> QuantisedIndex:
     """
     import numpy as np
 
-    from .vectors import read_faiss
-
     index, full = read_faiss(path), read_full_vectors(full_path)
-    if _type_of(index) is None or index.ntotal != len(full) or index.d != full.dimension:
+    if type_of(index) is None or index.ntotal != len(full) or index.d != full.dimension:
         raise ValueError(f"{path} is no index of the vectors in {full_path}")
     order = np.argsort(full.ids, kind="stable")
     return QuantisedIndex(index, full, Pictures.of_rows(full.ids[order], order, len(order)), np.empty(0, np.float32))
 
 
-def _empty(kind: str, dimension: int, lists: int) -> Any:
+def empty_index(kind: str, dimension: int, lists: int) -> Any:
+    """An IndexIVF of a quantised type that is to learn so many lists."""
     import faiss
 
     quantizer = faiss.IndexFlatIP(dimension)
@@ -254,7 +271,8 @@ def _empty(kind: str, dimension: int, lists: int) -> Any:
     return index
 
 
-def _type_of(index: Any) -> str | None:
+def type_of(index: Any) -> str | None:
+    """The name of a FAISS index's type, if it is a quantised one."""
     import faiss
 
     types = {faiss.IndexIVFScalarQuantizer: IVF_SQ8, faiss.IndexIVFRaBitQ: IVF_RABITQ}

@@ -151,11 +151,8 @@ class VectorIndex:
         inner.codes.resize(there)  # the room stays
 
     def write(self, file: WholeFile) -> None:
-        """Write the FAISS index piece by piece, so that it is not in memory twice."""
-        import faiss
-
-        writer = faiss.PyCallbackIOWriter(file.write, 1 << 22)  # pyright: ignore[reportAttributeAccessIssue]
-        faiss.write_index(self.faiss_index, writer)
+        """Write the FAISS index."""
+        write_faiss(self.faiss_index, file)
 
     def _rows(self) -> np.ndarray:
         """Where in the FAISS index the vector of each picture stands, (n,) int64."""
@@ -221,6 +218,13 @@ def read_faiss(path: Path) -> Any:
             return faiss.read_index(reader)
         except RuntimeError as exc:
             raise ValueError(f"{path} is not a FAISS index") from exc
+
+
+def write_faiss(index: Any, file: WholeFile) -> None:
+    """Write an index of FAISS piece by piece, so that it is not in memory twice."""
+    import faiss
+
+    faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, 1 << 22))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def read_index(path: Path) -> VectorIndex:

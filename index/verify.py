@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .catalogue import read_rows
 from .duplicates import read_groups
 from .errors import LibraryDamaged
-from .folder import CATALOGUE, DUPLICATES, INDEX, VECTORS, part_paths
+from .folder import CATALOGUE, DUPLICATES, INDEX, LISTS, VECTORS, part_paths
 from .index_file import INDEX_PARTS, open_index, rewrite_index
 from .manifest import part_fault, read_manifest
 from .places import place
@@ -70,6 +70,8 @@ def repair(library: Path) -> list[Fault]:
 def _fix(library: Path, part: str) -> str:
     if part.startswith(INDEX_PARTS):
         return f"limner index verify --repair --library {library}"
+    if part.startswith(LISTS):
+        return f"limner index build SOURCE --library {library} --lists LISTS.faiss"
     return f"limner index build SOURCE --library {library} --rebuild"
 
 

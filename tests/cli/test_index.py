@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 from limner.cli.settings import Settings
 from limner.cli.wiring import Wiring
@@ -462,3 +464,42 @@ def test_merge_makes_one_library_of_several(limner: Limner, colour_folder: Path,
     assert missing.exit_code == 1
     assert "no library at" in missing.stderr
     assert limner("index", "merge", tmp_path / "a").exit_code == 2
+
+
+def test_lists_are_trained_once_and_taken_by_build_and_merge(limner: Limner, paint: Paint, tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    for number in range(90):
+        paint(tmp_path / "pictures" / f"{number % 2}" / f"{number}.png", tuple(chance.integers(0, 255, 3).tolist()))
+    assert limner("index", "build", tmp_path / "pictures", "--library", tmp_path / "sample").exit_code == 0
+    lists = tmp_path / "lists.faiss"
+    train = ("index", "train", "--library", tmp_path / "sample", "--for", 1_000_000, "--out", lists)
+
+    result = limner(*train, "--json")
+
+    tree = json.loads(result.stdout)
+    digest = hashlib.sha256(lists.read_bytes()).hexdigest()
+    assert tree == {
+        "lists": str(lists),
+        "index_type": "ivf-sq8",
+        "dimension": 4,
+        "count": 2,
+        "wanted": 4096,
+        "vectors": 90,
+        "sha256": digest,
+    }
+    assert "1,000,000 pictures would have 4,096 lists; the library has pictures to learn 2 from" in result.stderr
+    again = limner(*train)
+    assert (again.exit_code, "lists.faiss is there already" in again.stderr) == (1, True)
+    small = limner(*train[:5], 1_000, "--out", tmp_path / "small.faiss", "--index-type", "ivf-rabitq")
+    assert small.stdout == f"{tmp_path / 'small.faiss'}: 2 lists for ivf-rabitq, learnt from 90 vectors\n"
+    for name in ("0", "1"):
+        flags = ("--library", tmp_path / name, "--lists", lists, "--index-type", "ivf-sq8")
+        assert limner("index", "build", tmp_path / "pictures" / name, *flags).exit_code == 0
+    merged = limner("index", "merge", tmp_path / "0", tmp_path / "1", "--library", tmp_path / "merged")
+    assert merged.exit_code == 0, merged.stderr
+    info = json.loads(limner("index", "info", "--library", tmp_path / "merged", "--json").stdout)
+    assert (info["count"], info["index_type"], info["lists"]) == (90, "ivf-sq8", digest)
+    assert f"lists       shared, SHA-256 {digest}\n" in limner("index", "info", "--library", tmp_path / "0").stdout
+    assert json.loads(limner("index", "info", "--library", tmp_path / "sample", "--json").stdout)["lists"] is None
+    wrong = limner("index", "build", tmp_path / "pictures", "--library", tmp_path / "2", "--lists", tmp_path / "none")
+    assert (wrong.exit_code, "limner index train" in wrong.stderr) == (1, True)

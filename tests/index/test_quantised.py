@@ -10,8 +10,9 @@ from limner.index import quantised as quantised_module
 from limner.index.atomic import whole_file
 from limner.index.full_vectors import FullVectorsWriter, read_full_vectors
 from limner.index.gpu import gpu_count
-from limner.index.index_types import IVF_RABITQ, IVF_SQ8, QUANTISED
-from limner.index.quantised import QuantisedIndex, read_quantised, write_quantised
+from limner.index.index_types import IVF_RABITQ, IVF_SQ8, QUANTISED, lists_for
+from limner.index.quantised import QuantisedIndex, read_quantised, sample_rows, train, write_quantised
+from limner.index.vectors import write_faiss
 
 DIMENSION = 32
 COUNT = 6_000
@@ -34,7 +35,9 @@ def _queries(count: int) -> np.ndarray:
     return _unit(_clustered(count, seed=9).astype(np.float32) - 0.4 * _unit(np.ones((1, DIMENSION)))).astype(np.float32)
 
 
-def _write(folder: Path, kind: str, ids: np.ndarray, rows: np.ndarray) -> tuple[Path, Path]:
+def _write(
+    folder: Path, kind: str, ids: np.ndarray, rows: np.ndarray, trained: Path | None = None
+) -> tuple[Path, Path]:
     paths = folder / f"{kind}.faiss", folder / f"{kind}.npy"
     with whole_file(paths[1]) as file:
         writer = FullVectorsWriter(file, len(ids), rows.shape[1])
@@ -42,7 +45,7 @@ def _write(folder: Path, kind: str, ids: np.ndarray, rows: np.ndarray) -> tuple[
             writer.add(ids[at : at + 2_500], rows[at : at + 2_500])
         writer.close()
     with whole_file(paths[0]) as file:
-        write_quantised(file, kind, read_full_vectors(paths[1]))
+        write_quantised(file, kind, read_full_vectors(paths[1]), trained)
     return paths
 
 
@@ -93,6 +96,29 @@ def test_search_of_all_lists_finds_what_an_exact_one_finds(
     for query in _queries(20):
         assert [i for i, _ in index.search(query, 8)] == [i for i, _ in _by_sorting(ids, rows, query, 8)]
         assert len(index.search(query, 2 * COUNT)) == COUNT
+
+
+@pytest.mark.usefixtures("few_lists_asked")
+def test_lists_learnt_from_other_vectors_find_as_much_as_own_ones(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, rows, lists = np.arange(COUNT), _clustered(COUNT), lists_for(COUNT)
+    own = read_quantised(*_write(tmp_path, kind, ids, rows)).of_pictures(ids, ids)
+    sample = _clustered(COUNT, seed=3)[sample_rows(COUNT, lists)].astype(np.float32)
+    with whole_file(tmp_path / "lists.faiss") as file:
+        write_faiss(train(kind, sample, lists), file)
+    monkeypatch.delattr(quantised_module, "_learn_lists")
+    written = _write(tmp_path, kind, ids, rows, tmp_path / "lists.faiss")
+    data = written[0].read_bytes()
+    assert _write(tmp_path, kind, ids, rows, tmp_path / "lists.faiss")[0].read_bytes() == data
+    shared = read_quantised(*written).of_pictures(ids, ids)
+    found = {"own": 0, "shared": 0}
+    for query in _queries(50):
+        exact = {image_id for image_id, _ in _by_sorting(ids, rows, query, 8)}
+        for name, index in (("own", own), ("shared", shared)):
+            found[name] += len(exact & {image_id for image_id, _ in index.search(query, 8)})
+    assert found["shared"] / 400 >= 0.97
+    assert found["shared"] >= found["own"] - 4
 
 
 @pytest.mark.usefixtures("few_lists_asked")
