@@ -158,7 +158,7 @@ def evaluate(pictures: int = 500) -> dict[str, float]:
 def main() -> None:
     """Train, export, evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--precision", help="as open_clip names it; default: what is faster here")

@@ -62,16 +62,19 @@ def spot_caption(subject: str, place: str, time: str, weather: str) -> str:
 
 
 def query_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """One of many ways to ask for this scene, from a bare title to the whole sentence; for contrastive training."""
+    """One of many ways to ask for this scene, from a bare word to the whole sentence; for contrastive training.
+
+    A third of them leave the colour out, as captions under a picture do, and a fifth say one or two things alone, as
+    people do who search.
+    """
     thing = scene.main
-    coloured = bool(rng.random() < 0.85)
-    subject = a_thing(thing, colour=coloured)
-    if rng.random() < 0.2:
-        subject = f"the {thing.colour} {thing.subject}" if coloured else f"the {thing.subject}"
+    coloured = bool(rng.random() < 0.65)
+    bare = f"{thing.colour} {thing.subject}" if coloured else thing.subject
+    subject = a_thing(thing, colour=coloured) if rng.random() < 0.8 else f"the {bare}"
     place, time, weather = AT_PLACE[scene.place], AT_TIME[scene.time], IN_WEATHER[scene.weather]
     extras = [a_thing(other) for other in scene.things[1:]]
     with_extras = f" with {join(extras)}" if extras and rng.random() < 0.7 else ""
-    match int(rng.integers(8)):
+    match int(rng.integers(10)):
         case 0:
             return describe(scene)
         case 1:
@@ -85,6 +88,11 @@ def query_caption(scene: Scene, rng: np.random.Generator) -> str:
         case 5:
             return sentence(f"{place}, {subject}{with_extras} {time}, {weather}")
         case 6:
-            return spot_caption(thing.subject, scene.place, scene.time, scene.weather) if not coloured else title(scene)
-        case _:
+            return title(scene) if coloured else spot_caption(thing.subject, scene.place, scene.time, scene.weather)
+        case 7:
             return sentence(f"{subject}{with_extras} {weather} {place} {time}.")
+        case 8:
+            return (bare, subject, sentence(subject), f"{bare}, {scene.place}")[int(rng.integers(4))]
+        case _:
+            tail = (time, weather, f"{time}, {weather}")[int(rng.integers(3))]
+            return sentence(f"{subject if rng.random() < 0.7 else f'the {scene.place}'} {tail}")
