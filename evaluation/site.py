@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from ..composer.article import Draft
 from ..composer.errors import DraftUnreadable
-from ..composer.markdown import read_markdown
+from ..composer.markdown import one_line, read_markdown
 from ..index.formats import PICTURE_SUFFIXES
 from .apart import Placed, take_apart
 from .errors import SiteUnreadable
@@ -20,7 +20,7 @@ MARKDOWN_SUFFIXES = frozenset({".md", ".markdown", ".mdown", ".mkd"})
 # Below the site's folder, where a path that begins with / may lie: Jekyll's sites, Hugo's static files and assets.
 _ROOTS = ("", "static", "assets", "content")
 _ADDRESS = re.compile(r"\s*(?://|(?:https?|ftp|data):)", re.I)
-_PATH = re.compile(r"[^?#]*")
+_AFTER_PATH = re.compile(r"[?#]")
 _NOT_PART = frozenset({"node_modules"})
 
 
@@ -81,7 +81,7 @@ class Site:
                 pictures.append(SitePicture(file, placed))
                 continue
             why = "remote" if _is_remote(source) else "missing" if file is None else "not a picture that is read"
-            notices.append(Notice(document, f"{why}: {source[:200]}"))
+            notices.append(Notice(document, f"{why}: {one_line(unquote(source))[:200]}"))
         return Page(document, apart.draft, tuple(pictures), tuple(notices))
 
     def pages(self) -> Iterator[Page]:
@@ -94,8 +94,7 @@ class Site:
 
     def _file(self, document: str, source: str) -> str | None:
         """The file that a document means, as a path from the site's folder; None where there is none in the site."""
-        match = _PATH.match(source)
-        path = match[0] if match else ""
+        path = _AFTER_PATH.split(source, maxsplit=1)[0]
         if path.startswith("/"):
             folders = [self.root / root for root in _ROOTS]
         else:

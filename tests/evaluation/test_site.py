@@ -60,10 +60,11 @@ def test_the_file_that_a_document_means(site: Path, source: str, file: str) -> N
         ("![A](https://example.org/fox.jpg)", "remote: https://example.org/fox.jpg"),
         ('<img src="//example.org/fox.jpg">', "remote: //example.org/fox.jpg"),
         ("![A](gone.jpg)", "missing: gone.jpg"),
+        ("![A](红狐.jpg)", "missing: 红狐.jpg"),
         ("![A]()", "missing: "),
         ("![A](../../../../outside.jpg)", "missing: ../../../../outside.jpg"),
         ("![A](drawing.svg)", "not a picture that is read: drawing.svg"),
-        ("![A](%00.jpg)", "missing: %00.jpg"),
+        ("![A](%00.jpg)", "missing: .jpg"),
         (f"![A]({'x' * 5000}.jpg)", f"missing: {'x' * 200}"),
     ],
 )
