@@ -124,6 +124,16 @@ def _in_token(token: Token) -> Iterator[tuple[str, Picture]]:
 
 
 def _in_html(html: str) -> Iterator[tuple[str, Picture]]:
+    """The pictures of HTML with their sources, and those of short codes among it, which Hugo replaces before."""
+    last = 0
+    for code in _SHORT_CODE.finditer(html):
+        yield from _in_elements(html[last : code.start()])
+        yield code[0], _of_short_code(code["inside"])
+        last = code.end()
+    yield from _in_elements(html[last:])
+
+
+def _in_elements(html: str) -> Iterator[tuple[str, Picture]]:
     """The pictures of HTML; a whole `figure` is one source, for its first picture, and nothing is left for the rest."""
     last = 0
     for element in _FIGURE_ELEMENT.finditer(html):

@@ -107,9 +107,9 @@ class Site:
             for folder in folders if name.strip("/") else []:
                 try:
                     found = (folder / name.lstrip("/")).resolve()
-                    if found.is_file() and found.is_relative_to(root):
+                    if found.is_file():
                         return found.relative_to(root).as_posix()
-                except (OSError, ValueError):  # a name that no file can have
+                except (OSError, ValueError):  # a name that no file can have, or a file outside of the site
                     continue
         return None
 

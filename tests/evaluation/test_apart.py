@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,72 @@ def test_windows_lines() -> None:
     assert texts(apart) == ["Before.", "- one\r\n- two", "After."]
     assert [(p.picture.src, p.after_block) for p in apart.placed] == [("a.jpg", 1), ("b.jpg", 1)]
     assert apart.placed[1].picture.caption == "Cap"
+
+
+def test_hugo_s_figures_inside_of_html() -> None:
+    apart = between(
+        '<div class="row">\n{{< figure src="a.jpg" >}}\n<img src="b.jpg">\n{{< figure src="c.jpg" >}}\n</div>'
+    )
+
+    assert [(p.picture.src, p.after_block) for p in apart.placed] == [("a.jpg", 0), ("b.jpg", 0), ("c.jpg", 0)]
+    assert texts(apart) == [BEFORE, AFTER]
+
+
+def test_two_pictures_of_one_figure_share_its_caption() -> None:
+    apart = between('<figure><img src="a.jpg"><img src="b.jpg"><figcaption>Both</figcaption></figure>')
+
+    assert [(p.picture.src, p.picture.caption) for p in apart.placed] == [("a.jpg", "Both"), ("b.jpg", "Both")]
+    assert texts(apart) == [BEFORE, AFTER]
+
+
+FRAGMENTS = (
+    *(
+        "text",
+        "# head",
+        "    code",
+        "- item",
+        "  - nested",
+        "> quote",
+        "1. one",
+        "```",
+        "| a | b |",
+        "|---|---|",
+        "---",
+    ),
+    *(
+        "![A](a.jpg)",
+        '![A\nB](b.jpg "T")',
+        "[![A](a.jpg)](b)",
+        "- ![A](a.jpg)",
+        "> ![A](a.jpg)",
+        "\t![A](a.jpg)",
+        "![a]",
+    ),
+    *("| ![A](a.jpg) | x |", '<img src="c.jpg">', '<img\nsrc="c.jpg"\n>', "<figure>", "</figure>", "<div>", "</div>"),
+    *(
+        "<figcaption>cap</figcaption>",
+        '{{< figure src="d.jpg" >}}',
+        '{{< figure\nsrc="d.jpg"\n>}}',
+        "*emph*",
+        "[a]: a.jpg",
+    ),
+    *("title: x", "+++", "<!-- ", "-->", "\x00", "\u2028", "{{<", ">}}", "\\", "[", "](x)", "`"),
+)
+BETWEEN = ("\n", "\n\n", " ", "\r\n", "\r\n\r\n", "\r", "\n   ", "\n> ")
+
+
+def test_whatever_stands_in_a_text_its_pictures_have_places_in_order() -> None:
+    chance = random.Random(0)
+    found = 0
+    for _ in range(1500):
+        text = "".join(chance.choice(FRAGMENTS) + chance.choice(BETWEEN) for _ in range(chance.randint(1, 14)))
+        apart = take_apart(text)
+        places = [placed.after_block for placed in apart.placed]
+        assert places == sorted(places), text
+        assert all(-1 <= place < len(apart.draft.blocks) for place in places), text
+        found += len(places)
+
+    assert found > 1500
 
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "anthropology-en"
