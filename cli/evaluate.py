@@ -14,6 +14,8 @@ from . import options, terminal
 from .wiring import encoder_device, wiring_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..evaluation.articles import Survey
     from ..evaluation.report import Measured
     from ..evaluation.site import Notice
@@ -22,10 +24,10 @@ _SHOWN_NOTICES = 5
 # What the table shows of each task, in this order; --json and summary.json have all measures.
 _COLUMNS = {
     "placement": {
-        "f1": "F1, exact",
-        "f1_within_1": "F1, within 1",
-        "edit_similarity": "edit similarity",
-        "kendall_tau": "Kendall's tau",
+        "f1": "exact",
+        "f1_within_1": "within 1",
+        "edit_similarity": "edit",
+        "kendall_tau": "tau",
     },
     "retrieval": {
         "recall_at_1": "R@1",
@@ -35,8 +37,8 @@ _COLUMNS = {
     },
 }
 _HEADINGS = {
-    "placement": "Placement: as many pictures as the author's",
-    "retrieval": "Retrieval: at the author's places",
+    "placement": "Placement of as many pictures as the author's: F1 exact and within 1 block, order",
+    "retrieval": "Retrieval at the author's places",
 }
 
 app = typer.Typer()
@@ -274,29 +276,32 @@ def _show(measured: Sequence[Measured], *, signed: bool) -> None:
             row = [each.site, name.task, name.system, name.measure, *numbers, str(found.documents)]
             typer.echo("\t".join(map(terminal.clean, row)))
         return
-    for task in dict.fromkeys(each.name.task for each in measured):
-        console.print(_table(task, [each for each in measured if each.name.task == task], signed=signed))
+    for site, task in dict.fromkeys((each.site, each.name.task) for each in measured):
+        part = [each for each in measured if (each.site, each.name.task) == (site, task)]
+        console.print(_table(f"{site}. {_HEADINGS[task]}{', B less A' if signed else ''}", task, part, signed=signed))
 
 
-def _table(task: str, measured: Sequence[Measured], *, signed: bool) -> Any:
+def _table(title: str, task: str, measured: Sequence[Measured], *, signed: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    rows: dict[tuple[str, str], dict[str, Text]] = {}
+    rows: dict[str, dict[str, Text]] = {}
     for each in measured:
         found = each.estimate
-        cell = Text(f"{found.value:+.3f}" if signed else f"{found.value:.3f}")
+        cell = Text(_number(found.value, signed=signed))
         if found.low is not None and found.high is not None:
-            bounds = (found.low, found.high)
-            cell.append("\n" + " to ".join(f"{bound:+.3f}" if signed else f"{bound:.3f}" for bound in bounds), "dim")
-        rows.setdefault((each.site, each.name.system), {})[each.name.measure] = cell
-    table = Table(title=_HEADINGS[task] + (", B less A" if signed else ""), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("Site", overflow="fold")
+            cell.append("\n" + ", ".join(_number(bound, signed=signed) for bound in (found.low, found.high)), "dim")
+        rows.setdefault(each.name.system, {})[each.name.measure] = cell
+    table = Table(title=Text(terminal.clean(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold")
     for heading in _COLUMNS[task].values():
-        table.add_column(heading, justify="right")
-    for (site, system), cells in rows.items():
-        shown = [cells.get(measure, Text("")) for measure in _COLUMNS[task]]
-        table.add_row(Text(terminal.clean(site)), Text(terminal.clean(system)), *shown)
+        table.add_column(heading, justify="right", no_wrap=True)
+    for system, cells in rows.items():
+        table.add_row(Text(terminal.clean(system)), *(cells.get(measure, Text("")) for measure in _COLUMNS[task]))
     return table
+
+
+def _number(value: float, *, signed: bool) -> str:
+    """Three decimals without the zero before them, so that four columns fit into a terminal of 80."""
+    return (f"{value:+.3f}" if signed else f"{value:.3f}").replace("0.", ".", 1)
