@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import sys
 import tempfile
 import time
@@ -19,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from limner.composer.article import Block
-from limner.composer.markdown import parse_draft, plain_text
+from limner.composer.markdown import plain_text
 from limner.composer.retrieve import paragraphs_around
+from limner.evaluation.apart import take_apart
+from limner.evaluation.ranking import CUTOFFS, rank_of
 from limner.index.errors import EncoderUnknown
 from limner.index.fusion import fuse, said_channels
 from limner.index.lexical import cut_words, index_words, read_words
@@ -29,8 +29,6 @@ from limner.index.records import ImageRecord
 from limner.index.sentences import SentenceEncoder, index_sentences, load_sentence_encoder
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-CUTOFFS = (1, 4, 8)
-_FIGURE = re.compile(r"!\[.*\]\((?:\.\./)?media/(?P<name>[^)]+)\)", re.S)
 
 
 @dataclass(frozen=True)
@@ -72,20 +70,19 @@ def print_anthropology(site: Path, encoder: SentenceEncoder | None) -> None:
     figures = {Path(figure["src"]).name: figure for document in documents for figure in document["figures"]}
     questions: list[Question] = []
     for number, document in enumerate(documents):
-        captions = {figure["caption"] for figure in document["figures"]}
-        blocks, places = without_figures((site / document["doc"]).read_text(encoding="utf-8"), captions)
-        for name, after_block in places:
-            questions.append(Question(number, paragraphs_around(blocks, after_block), (names.index(name),)))
+        apart = take_apart((site / document["doc"]).read_text(encoding="utf-8"))
+        for placed in apart.placed:
+            around = paragraphs_around(apart.draft.blocks, placed.after_block)
+            questions.append(Question(number, around, (names.index(Path(placed.picture.src).name),)))
     for knows in ("alt text and caption", "alt text"):
         records = []
         for row, name in enumerate(names):
             figure = figures.get(name, {"alt": "", "caption": ""})
             caption = figure["caption"].split("(credit")[0].strip() if "caption" in knows else ""
             records.append(record(row, alt=figure["alt"], caption=caption))
-        for with_sentences in (None, encoder):
-            if with_sentences is None or encoder is not None:
-                label = f"{knows}, {'words and sentences' if with_sentences else 'BM25'}"
-                print_row(label, ranked(records, questions, with_sentences), questions)
+        for with_sentences in (None, encoder) if encoder else (None,):
+            label = f"{knows}, {'words and sentences' if with_sentences else 'BM25'}"
+            print_row(label, ranked(records, questions, with_sentences), questions)
 
 
 def print_howtocook(site: Path, encoder: SentenceEncoder | None) -> None:
@@ -98,8 +95,8 @@ def print_howtocook(site: Path, encoder: SentenceEncoder | None) -> None:
     for label, each in (("each of its pictures", True), ("any of its pictures", False)):
         questions: list[Question] = []
         for number, (document, rows) in enumerate(recipes.items()):
-            text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", (site / document).read_text(encoding="utf-8"))
-            paragraphs = tuple(map(plain_text, parse_draft(text).blocks))
+            apart = take_apart((site / document).read_text(encoding="utf-8"))
+            paragraphs = tuple(map(plain_text, apart.draft.blocks))
             for right in [(row,) for row in rows] if each else [tuple(rows)]:
                 questions.append(Question(number, paragraphs, right))
         print_row(f"howtocook-zh alt, BM25, {label}", ranked(records, questions, None), questions)
@@ -108,23 +105,6 @@ def print_howtocook(site: Path, encoder: SentenceEncoder | None) -> None:
 def record(row: int, *, alt: str, caption: str = "") -> ImageRecord:
     """A picture of which the library knows these texts; its file name says nothing."""
     return ImageRecord(row + 1, Path(f"/pictures/x{row}x.jpg"), 1, 1, f"{row}", 1, 1, alt=alt, caption=caption)
-
-
-def without_figures(markdown: str, captions: set[str]) -> tuple[list[Block], list[tuple[str, int]]]:
-    """A document's blocks without figures and captions, and each figure's name with the block before its place."""
-    letters = {re.sub(r"\W", "", caption)[:40] for caption in captions}
-    blocks: list[Block] = []
-    places: list[tuple[str, int]] = []
-    after_figure = False
-    for block in parse_draft(markdown).blocks:
-        if found := _FIGURE.fullmatch(block.markdown.strip()):
-            places.append((found["name"], len(blocks) - 1))
-            after_figure = True
-            continue
-        if not (after_figure and re.sub(r"\W", "", plain_text(block))[:40] in letters):
-            blocks.append(block)
-        after_figure = False
-    return blocks, places
 
 
 def ranked(
@@ -142,12 +122,8 @@ def ranked(
 
 def recalls(scores: np.ndarray, questions: Sequence[Question]) -> np.ndarray:
     """(questions, cutoffs): the chance that a right picture is within the cutoff, equal scores in random order."""
-    found = np.zeros((len(questions), len(CUTOFFS)))
-    for row, (line, question) in enumerate(zip(scores, questions, strict=True)):
-        best = line[list(question.right)].max()
-        above, equal = int((line > best).sum()), int((line == best).sum())
-        found[row] = [min(1.0, max(0.0, (cutoff - above) / equal)) for cutoff in CUTOFFS]
-    return found
+    ranks = [rank_of(line, question.right) for line, question in zip(scores, questions, strict=True)]
+    return np.array([[rank.recall(cutoff) for cutoff in CUTOFFS] for rank in ranks])
 
 
 def print_row(label: str, scores: np.ndarray, questions: Sequence[Question]) -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..index.errors import LimnerError
-from . import batch, chat, compose, demo, describe_pictures, index, models, render, terminal
+from . import batch, chat, compose, demo, describe_pictures, evaluate, index, models, render, terminal
 
 _AGAIN = "run the same command again: it goes on where it stopped"
 _WITH_RESUME = "run the same command again with --resume: it goes on where it stopped"
@@ -23,6 +23,7 @@ _AFTER_INTERRUPT = {
     "compose": _WITH_RESUME,
     "illustrate": _WITH_RESUME,
     "batch": _WITH_RESUME,
+    "evaluate": "with --out DIR the same command goes on where it stopped",
     "describe": "with --out FILE and --resume the same command goes on where it stopped",
 }
 
@@ -100,6 +101,7 @@ app.command("batch")(batch.batch)
 app.command("chat")(chat.chat)
 app.command("describe")(describe_pictures.describe)
 app.command("render")(render.render)
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,15 @@ def read_draft(path: Path, *, title: str | None = None) -> Draft:
     """Return the user's draft; its bytes come back by `draft.markdown.encode("utf-8")`.
 
     Raises:
+        DraftUnreadable: as `read_markdown`.
+    """
+    return parse_draft(read_markdown(path), title=title)
+
+
+def read_markdown(path: Path) -> str:
+    """The text of a Markdown file.
+
+    Raises:
         DraftUnreadable: missing, a folder, empty, or not UTF-8 text.
     """
     try:
@@ -81,7 +90,7 @@ def read_draft(path: Path, *, title: str | None = None) -> Draft:
         raise DraftUnreadable(f"{path} is not UTF-8 text (line {line})", "save it as UTF-8 and try again") from exc
     if not text.lstrip("\ufeff").strip():
         raise DraftUnreadable(f"{path} is empty", "write the text first; `limner compose` writes one for you")
-    return parse_draft(text, title=title)
+    return text
 
 
 def parse_draft(text: str, *, title: str | None = None) -> Draft:
@@ -89,17 +98,32 @@ def parse_draft(text: str, *, title: str | None = None) -> Draft:
 
     The title is the one given, else the first level-1 heading, else the front matter's, else the first heading.
     """
+    return parse_tokens(text, title=title)[0]
+
+
+def parse_tokens(
+    text: str, *, title: str | None = None, plugin: Callable[[MarkdownIt], None] | None = None
+) -> tuple[Draft, tuple[tuple[Token, ...], ...]]:
+    """As `parse_draft`, with the tokens of each block; front matter has none.
+
+    A plugin of markdown-it adds to what is read. Lines count from the first one after the front matter.
+    """
     bom = "\ufeff" if text.startswith("\ufeff") else ""
     matter, matter_title = _front_matter(text[len(bom) :])
     lines = _LINES.findall(text[len(bom) + len(matter) :])
-    pieces = _pieces(_parser(), lines)
+    parser = _parser()
+    if plugin is not None:
+        plugin(parser)
+    pieces = _pieces(parser, lines)
     before, blocks = _cut(lines, pieces)
+    tokens = tuple(piece.tokens for piece in pieces)
     lead = bom + before
     if matter:
         inside = matter.rstrip("\r\n")
         blocks = (Block("front_matter", inside, matter[len(inside) :] + before), *blocks)
+        tokens = ((), *tokens)
         lead = bom
-    return Draft(one_line(title or "") or _title(pieces, matter_title), blocks, lead)
+    return Draft(one_line(title or "") or _title(pieces, matter_title), blocks, lead), tokens
 
 
 def parse_reply_article(text: str, *, title: str | None = None) -> Draft:

@@ -1,0 +1,208 @@
+"""What was found in each document, kept as it is found: an evaluation that was cut goes on, and two can be compared.
+
+OUT/evaluation.json   the settings, what the sites held, and a digest of both; records of other settings are refused
+OUT/records.jsonl     a document a line: the author's places and pictures, and what each system made of them
+OUT/summary.json      the measures, when all documents are done
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..index.atomic import write_failed, write_whole
+from .errors import EvaluationBusy, EvaluationMismatch, RecordsUnreadable
+from .ranking import Rank
+
+SETTINGS, RECORDS, SUMMARY = "evaluation.json", "records.jsonl", "summary.json"
+VERSION = 1
+_LOCK = ".evaluation.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a system put pictures, in reading order, and which; the lists are as long as each other."""
+
+    places: tuple[int, ...]  # blocks that they follow
+    pictures: tuple[str, ...]  # from the site's folder; empty where it found none
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that was found in one document; every measure is worked out from it."""
+
+    site: str
+    document: str
+    places: tuple[int, ...]  # the author's
+    pictures: tuple[str, ...]  # the author's, as many
+    placement: dict[str, Placement] = field(default_factory=dict)  # by system
+    retrieval: dict[str, tuple[Rank, ...]] = field(default_factory=dict)  # by system, at the author's places
+
+
+_RECORD = TypeAdapter(Record)
+
+
+class Keeper:
+    """The records so far, and where new ones are kept."""
+
+    def __init__(self, path: Path | None, records: list[Record]) -> None:
+        self._path = path
+        self._records = {(record.site, record.document): record for record in records}
+
+    def get(self, site: str, document: str) -> Record | None:
+        """What an earlier run found."""
+        return self._records.get((site, document))
+
+    def add(self, record: Record) -> None:
+        """Keep a record.
+
+        Raises:
+            WriteFailed: the disk refused.
+        """
+        self._records[record.site, record.document] = record
+        if self._path is None:
+            return
+        try:
+            with self._path.open("ab") as file:
+                file.write(_line(record))
+        except OSError as exc:
+            raise write_failed(self._path, exc) from exc
+
+
+@contextmanager
+def keep_records(out: Path | None, settings: Mapping[str, Any], *, start_over: bool) -> Iterator[Keeper]:
+    """Open the records in out for this evaluation alone; without a folder they are not kept.
+
+    Raises:
+        EvaluationMismatch: out holds records of other settings, or of sites that have changed, and is not started over.
+        EvaluationBusy: another process is at work in out.
+        RecordsUnreadable: out holds damaged records.
+        WriteFailed: the disk refused.
+    """
+    if out is None:
+        yield Keeper(None, [])
+        return
+    with _alone(out):
+        path = out / RECORDS
+        asked = {"version": VERSION, "digest": _digest(settings), "settings": dict(settings)}
+        if start_over:
+            _remove(out)
+        elif (out / SETTINGS).exists() or path.exists():
+            _same(out, read_settings(out), settings)
+        write_whole(out / SETTINGS, _json(asked))
+        records, whole = _read(path) if path.exists() else ([], True)
+        if not whole:  # a line that a crash cut off is written anew
+            write_whole(path, b"".join(map(_line, records)))
+        yield Keeper(path, records)
+
+
+def read_settings(out: Path) -> dict[str, Any]:
+    """The settings that the records in a folder were made with.
+
+    Raises:
+        RecordsUnreadable: it holds no evaluation, or one of another version.
+    """
+    path = out / SETTINGS
+    try:
+        tree = json.loads(path.read_bytes())
+        settings, digest, version = tree["settings"], tree["digest"], tree["version"]
+    except FileNotFoundError as exc:
+        raise RecordsUnreadable(
+            f"{out} holds no evaluation", "name a folder that `limner evaluate articles --out` has written"
+        ) from exc
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise RecordsUnreadable(f"{path} cannot be read", "evaluate again with --start-over") from exc
+    if version != VERSION or not isinstance(settings, dict) or digest != _digest(settings):
+        raise RecordsUnreadable(
+            f"{path} was changed, or is of another version of Limner", "evaluate again with --start-over"
+        )
+    return settings
+
+
+def read_records(out: Path) -> list[Record]:
+    """The records in a folder, in the order of its documents.
+
+    Raises:
+        RecordsUnreadable: it holds none, or damaged ones.
+    """
+    path = out / RECORDS
+    if not path.exists():
+        raise RecordsUnreadable(
+            f"{out} holds no evaluation", "name a folder that `limner evaluate articles` has written"
+        )
+    return _read(path)[0]
+
+
+def write_summary(out: Path, summary: Mapping[str, Any]) -> None:
+    """Keep the measures beside their records."""
+    write_whole(out / SUMMARY, _json(summary))
+
+
+def _read(path: Path) -> tuple[list[Record], bool]:
+    """The records of a file, and whether its last line is whole."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as exc:
+        raise RecordsUnreadable(f"cannot read {path}", exc.strerror or str(exc)) from exc
+    records: list[Record] = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            records.append(_RECORD.validate_json(line))
+        except ValidationError as exc:
+            raise RecordsUnreadable(
+                f"{path} is damaged in line {number}", "remove that line, or evaluate again with --start-over"
+            ) from exc
+    return records, not lines[-1]
+
+
+def _same(out: Path, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    if changed := [key for key in {**before, **asked} if before.get(key) != asked.get(key)]:
+        raise EvaluationMismatch(
+            f"{out} holds an evaluation with other {', '.join(changed)}",
+            "choose another --out, or add --start-over to evaluate anew",
+        )
+
+
+def _remove(out: Path) -> None:
+    for name in (SUMMARY, RECORDS, SETTINGS):
+        try:
+            (out / name).unlink(missing_ok=True)
+        except OSError as exc:
+            raise write_failed(out / name, exc) from exc
+
+
+def _line(record: Record) -> bytes:
+    return json.dumps(asdict(record), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _json(tree: Mapping[str, Any]) -> bytes:
+    return (json.dumps(tree, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / _LOCK)
+        lock.acquire(timeout=0)
+    except Timeout as exc:
+        raise EvaluationBusy(f"another process evaluates into {out}", "wait for it, or choose another --out") from exc
+    except OSError as exc:
+        raise write_failed(out, exc) from exc
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,199 @@
+"""`limner evaluate`."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..sentences import TopicSentences
+from .conftest import Limner
+from .fakes import colour_wiring
+
+COLOURS = ("red", "green", "blue", "black")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Four documents that each speak of a colour before its picture; and what a site has that is broken."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for colour in COLOURS:
+        (folder / f"{colour}.png").touch()
+        (folder / f"{colour}.md").write_text(
+            "---\ntitle: A day\n---\n\nIt was a morning like all the others, and nobody was awake yet.\n\n"
+            f"Then all at once everything that anybody could see was {colour}, and it stayed {colour}.\n\n"
+            f"![Something {colour}]({colour}.png)\n\nIn the evening it was over, and people went to sleep again.\n"
+        )
+    (folder / "odd.md").write_text("---\na: [\n---\n\n![A](gone.png) ![B](https://example.org/b.png)\n")
+    return folder
+
+
+def results(text: str, task: str, system: str) -> dict[str, float]:
+    return {
+        row["measure"]: row["value"]
+        for row in json.loads(text)["results"]
+        if (row["task"], row["system"]) == (task, system)
+    }
+
+
+def test_json_has_every_measure_and_what_was_left_out(limner: Limner, site: Path) -> None:
+    done = limner("evaluate", "articles", site, "--json")
+
+    assert done.exit_code == 0, done.stderr
+    assert results(done.stdout, "retrieval", "words")["recall_at_1"] == 1.0
+    assert results(done.stdout, "placement", "words")["f1"] == 1.0
+    tree: dict[str, Any] = json.loads(done.stdout)
+    assert (tree["library_knows"], tree["documents"]) == ("captions", 4)
+    reasons = [notice["reason"].partition(":")[0] for notice in tree["sites"][0]["notices"]]
+    assert reasons == ["front matter", "missing", "remote"]
+    with_interval = [row for row in tree["results"] if row["documents"]]
+    assert {row["measure"] for row in tree["results"]} - {row["measure"] for row in with_interval} == {"kendall_tau"}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in with_interval)
+
+
+def test_what_the_library_knows_decides(limner: Limner, site: Path) -> None:
+    def recall(*options: str) -> float:
+        done = limner("evaluate", "articles", site, "--tasks", "retrieval", "--json", *options)
+        return results(done.stdout, "retrieval", "words")["recall_at_1"]
+
+    assert recall("--library-knows", "nothing") == 0.25
+    assert recall("--library-knows", "file-names") == 1.0
+
+
+def test_a_pipe_gets_a_line_a_measure_and_notes_beside_it(limner: Limner, site: Path) -> None:
+    done = limner("evaluate", "articles", site, "--tasks", "placement", "--baseline", "uniform, words")
+
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert lines[0] == ["site", "task", "system", "measure", "value", "low", "high", "documents"]
+    assert {line[2] for line in lines[1:]} == {"uniform", "words"}
+    assert "site: 4 pictures in 4 documents, 4 to search" in done.stderr
+    assert "odd.md: missing: gone.png" in done.stderr
+    assert "Evaluating: 4 of 4" in done.stderr
+
+
+def test_a_terminal_gets_tables_with_intervals(limner: Limner, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    done = limner("evaluate", "articles", site, "--library-knows", "nothing")
+
+    rows = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", done.stdout).splitlines()]
+    assert ["System", "R@1", "R@4", "R@8", "MRR"] in rows
+    assert ["words", ".250", "1.000", "1.000", ".521"] in rows
+    assert [".250,", ".250", "1.000,", "1.000", "1.000,", "1.000", ".521,", ".521"] in rows
+    assert {"uniform", "longest-paragraph", "words"} <= {row[0] for row in rows if row}
+
+
+def test_an_evaluation_goes_on_where_it_stopped(limner: Limner, site: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "articles", site, "--out", tmp_path / "out", "--json")
+    first = limner(*command)
+    path = tmp_path / "out" / "records.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:2]) + lines[2][:30])  # as a kill leaves it
+
+    again = limner(*command)
+
+    assert again.stdout == first.stdout
+    assert path.read_text().splitlines(keepends=True) == lines
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == json.loads(first.stdout)
+
+
+def test_other_settings_are_refused_unless_started_over(limner: Limner, site: Path, tmp_path: Path) -> None:
+    command = ("evaluate", "articles", site, "--out", tmp_path / "out")
+    assert limner(*command).exit_code == 0
+
+    refused = limner(*command, "--library-knows", "alt")
+    assert refused.exit_code == 1
+    assert "other knows" in refused.stderr
+    assert "--start-over" in refused.stderr
+
+    (site / "red.md").write_text("Another text.\n\n![A](red.png)\n")
+    assert "other sites" in limner(*command).stderr
+    assert limner(*command, "--start-over").exit_code == 0
+
+
+def test_compare_says_by_how_much_the_second_is_above_the_first(limner: Limner, site: Path, tmp_path: Path) -> None:
+    for name, knows in (("a", "nothing"), ("b", "alt")):
+        limner("evaluate", "articles", site, "--library-knows", knows, "--out", tmp_path / name, "--tasks", "retrieval")
+
+    done = limner("evaluate", "compare", tmp_path / "a", tmp_path / "b")
+    as_json = limner("evaluate", "compare", tmp_path / "a", tmp_path / "b", "--json")
+
+    assert "knows: nothing -> alt" in done.stderr
+    assert "site\tretrieval\twords\trecall_at_1\t0.7500\t0.7500\t0.7500\t4" in done.stdout.splitlines()
+    assert results(as_json.stdout, "retrieval", "words")["recall_at_1"] == 0.75
+    assert json.loads(as_json.stdout)["differ"] == {"knows": ["nothing", "alt"]}
+
+
+def test_compare_says_what_only_one_has(limner: Limner, site: Path, tmp_path: Path) -> None:
+    limner("evaluate", "articles", site, "--out", tmp_path / "a")
+    limner("evaluate", "articles", site, "--out", tmp_path / "b", "--limit", 3)
+
+    assert (
+        "1 documents are in one of the two alone"
+        in limner("evaluate", "compare", tmp_path / "a", tmp_path / "b").stderr
+    )
+
+
+def test_sentences_are_searched_too(limner: Limner, site: Path) -> None:
+    wiring = colour_wiring(sentence_encoder=lambda name, device: TopicSentences())
+
+    done = limner(
+        "evaluate", "articles", site, "--tasks", "retrieval", "--sentences", "topics", "--json", wiring=wiring
+    )
+
+    assert {row["system"] for row in json.loads(done.stdout)["results"]} == {"words and sentences"}
+    assert json.loads(done.stdout)["sentences"] == "topics"
+
+
+def test_the_seed_draws_the_documents(limner: Limner, site: Path, tmp_path: Path) -> None:
+    drawn: set[str] = set()
+    for seed in range(6):
+        out = tmp_path / str(seed)
+        limner("evaluate", "articles", site, "--limit", 1, "--seed", seed, "--out", out, "--tasks", "retrieval")
+        drawn.add(json.loads((out / "records.jsonl").read_text())["document"])
+
+    assert len(drawn) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--tasks", "placement,selection"], "has no 'selection'; there are placement, retrieval"),
+        (["--baseline", "random"], "has no 'random'"),
+        (["--tasks", ","], "names nothing"),
+        (["--start-over"], "name its folder by --out"),
+        (["--limit", "0"], "--limit"),
+        (["--library-knows", "all"], "--library-knows"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(limner: Limner, site: Path, options: list[str], says: str) -> None:
+    done = limner("evaluate", "articles", site, *options)
+
+    assert done.exit_code != 0
+    assert says in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_site_or_a_run_that_is_none_is_one_line(limner: Limner, tmp_path: Path) -> None:
+    missing = limner("evaluate", "articles", tmp_path / "nowhere", "--out", tmp_path / "out")
+    no_run = limner("evaluate", "compare", tmp_path, tmp_path)
+
+    assert (missing.exit_code, no_run.exit_code) == (1, 1)
+    assert missing.stderr.startswith("error: the site")
+    assert not (tmp_path / "out").exists()
+    assert "holds no evaluation" in no_run.stderr
+
+
+def test_an_interrupt_says_how_to_go_on(limner: Limner, site: Path) -> None:
+    def interrupted(name: str, device: str) -> TopicSentences:
+        raise KeyboardInterrupt
+
+    wiring = colour_wiring(sentence_encoder=interrupted)
+    done = limner("evaluate", "articles", site, "--sentences", "any", wiring=wiring)
+
+    assert done.exit_code == 130
+    assert "with --out DIR the same command goes on" in done.stderr
