@@ -30,6 +30,7 @@ LOCAL_PREFIX = "transformers:"
 # What transformers, tokenizers, safetensors and torch raise on files that do not fit or are broken.
 _UNLOADABLE = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, UnpicklingError)
 SERVED_PREFIX = "openai:"
+_PACKED_OUTPUTS = 32  # of a layer, in a block of bitsandbytes's kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def _weights(checkpoint: Checkpoint, kind: Kind, arguments: dict[str, Any]) -> A
 
     loader: Any = AutoModelForImageTextToText if kind == "pictures" else AutoModelForCausalLM
     try:
-        return loader.from_pretrained(
+        model = loader.from_pretrained(
             str(checkpoint.folder), local_files_only=True, trust_remote_code=False, weights_only=True, **arguments
         ).eval()
     except ImportError as exc:
@@ -232,6 +233,20 @@ def _weights(checkpoint: Checkpoint, kind: Kind, arguments: dict[str, Any]) -> A
         raise ModelUnfit(
             f"cannot load {checkpoint.source}: {_first_line(exc)}", "see `limner models list` for others"
         ) from exc
+    leave_odd_layers_unpacked(model)
+    return model
+
+
+def leave_odd_layers_unpacked(model: Any) -> None:
+    """Keep bitsandbytes from packing 4-bit layers that its AVX512-BF16 kernel cannot take; they run without it.
+
+    On processors that have these instructions it packs every layer, and fails where one's sides are not whole blocks.
+    """
+    for module in model.modules():
+        if getattr(module, "support_avx512bf16_for_cpu", False) and (
+            module.out_features % _PACKED_OUTPUTS or module.in_features % module.weight.blocksize
+        ):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _lacks_package(checkpoint: Checkpoint, exc: ImportError) -> ModelUnfit:

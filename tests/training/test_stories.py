@@ -11,7 +11,7 @@ from limner.composer.prompts import render_prompt
 from limner.composer.replies import read_spots
 from limner.composer.select import LETTERS
 
-from training.picture_book.captions import describe, query_caption
+from training.picture_book.captions import AT_PLACE, describe, query_caption
 from training.picture_book.stories import make_story, without_colour
 from training.picture_book.world import PLACES, SUBJECTS, held_out
 from training.pictures import from_json, scenes_for, to_json
@@ -62,13 +62,23 @@ def test_scene_survives_json(pool: Pool) -> None:
     assert all(from_json(to_json(scene)) == scene for scene in pool.scenes[::50])
 
 
-def test_query_caption_names_subject_and_place(pool: Pool) -> None:
+def test_query_captions_say_what_is_there_in_few_words_or_many(pool: Pool) -> None:
     rng = np.random.default_rng(0)
-    for scene in pool.scenes[::20]:
+    named = {"subject": 0, "colour": 0, "place": 0}
+    scenes = [scene for scene in pool.scenes for _ in range(3)]
+    for scene in scenes:
         caption = query_caption(scene, rng).lower()
-        assert scene.main.subject in caption
-        assert scene.place in caption
+        there = {thing.subject for thing in scene.things} | {scene.place}
+        assert any(word in caption for word in there)
+        assert not any(place in caption for place in AT_PLACE if place != scene.place)
+        named["subject"] += scene.main.subject in caption
+        named["colour"] += scene.main.colour in caption
+        named["place"] += scene.place in caption
         assert scene.main.colour in describe(scene).lower()
+    shares = {name: times / len(scenes) for name, times in named.items()}
+    assert 0.93 < shares["subject"] < 1
+    assert 0.55 < shares["colour"] < 0.8
+    assert 0.75 < shares["place"] < 0.95
 
 
 def test_make_item_hard_candidates_differ_in_colour_alone(pool: Pool) -> None:
