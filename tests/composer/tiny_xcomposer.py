@@ -5,6 +5,15 @@ from __future__ import annotations
 import torch
 from limner.composer.models.xcomposer.config import XComposer2Config
 from limner.composer.models.xcomposer.model import XComposer2ForConditionalGeneration
+from limner.composer.models.xcomposer.processor import (
+    END_OF_TURN,
+    IMAGE,
+    TURN,
+    XComposer2Processor,
+    image_processor,
+)
+
+from .families import tokenizer
 
 SIDE_PX = 28
 TOKENS_A_PICTURE = 4
@@ -17,6 +26,11 @@ EYES = {
     "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 14,
     "image_size": SIDE_PX,
 }  # fmt: skip
+
+
+def words() -> object:
+    """Byte tokens with the frame's; 3 is the token of pictures."""
+    return tokenizer(IMAGE, TURN, END_OF_TURN, eos="</s>", pad="<pad>", bos="<s>")
 
 
 def config(*, vocabulary: int = 300, image_token_id: int = 3) -> XComposer2Config:
@@ -37,6 +51,10 @@ def tiny_model() -> XComposer2ForConditionalGeneration:
     model = XComposer2ForConditionalGeneration(config()).eval()
     randomise(model)
     return model
+
+
+def processor() -> XComposer2Processor:
+    return XComposer2Processor(image_processor(SIDE_PX), words(), side_tokens=2)
 
 
 def prompt(*parts: int, seed: int = 0) -> dict[str, torch.Tensor]:
