@@ -1,0 +1,180 @@
+"""Official checkpoints of InternLM-XComposer 2.0 as they are distributed, loaded tensor by tensor.
+
+All names and shapes are compared before the first number is read: a checkpoint is used whole or not at all. Pickled
+files are read as tensors alone: no code of theirs runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub.errors import StrictDataclassError
+
+from ...errors import ModelIncomplete, ModelUnfit
+from ..checkpoint import Checkpoint
+from .layout import POSITIONS, config_from_official, left_out, official_name
+
+if TYPE_CHECKING:
+    import torch
+
+    from .config import XComposer2Config
+    from .model import XComposer2ForConditionalGeneration
+
+# What transformers and torch raise on a configuration that cannot be.
+_NO_SUCH_MODEL = (
+    StrictDataclassError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
+)  # fmt: skip
+END_OF_TURN_ID = 92542  # [UNUSED_TOKEN_145], which the official code stops at beside </s>
+_OTHER = "name a folder with an official checkpoint of InternLM-XComposer 2.0, all of its files as they were published"
+
+
+def load_official(
+    checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device | str = "cpu"
+) -> XComposer2ForConditionalGeneration:
+    """The model, ready to run.
+
+    Beside the model itself, memory holds one tensor at a time; files are mapped, not read whole.
+
+    Raises:
+        ModelIncomplete: a file is missing or cut off, or a tensor is missing.
+        ModelUnfit: a tensor is unknown, or has another shape; a file holds anything but tensors; config.json is that
+            of another model.
+    """
+    import torch
+    from transformers.initialization import no_init_weights
+
+    from .model import XComposer2ForConditionalGeneration
+
+    shapes = _shapes(checkpoint)
+    config = _config(checkpoint, shapes)
+    with no_init_weights(), torch.device(device):
+        model = XComposer2ForConditionalGeneration._from_config(config, dtype=dtype)
+    parameters = {official_name(name): weights for name, weights in model.named_parameters()}
+    with torch.no_grad():
+        for path in checkpoint.weights:
+            tensors = _open(checkpoint, path)
+            for name in tensors.names:
+                if name in parameters:
+                    parameters[name].copy_(tensors.read(name))  # casts and moves
+    _end_replies(model)
+    return model.eval()
+
+
+def _config(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> XComposer2Config:
+    """The configuration that the checkpoint's tensors fit, one by one; takes no memory for any of them."""
+    import torch
+
+    from .model import XComposer2ForConditionalGeneration
+
+    positions = shapes.get(POSITIONS)
+    try:
+        config = config_from_official(checkpoint.config, positions[0] if positions else None)
+        with torch.device("meta"):
+            model = XComposer2ForConditionalGeneration(config)
+    except _NO_SUCH_MODEL as exc:
+        why = " ".join(str(exc).split())
+        raise ModelUnfit(f"the config.json of {checkpoint.source} describes no such model: {why}", _OTHER) from exc
+    expected = {official_name(name): tuple(weights.shape) for name, weights in model.named_parameters()}
+    _compare(checkpoint, expected, shapes)
+    return config
+
+
+def _end_replies(model: Any) -> None:
+    text = model.config.get_text_config()
+    ends = [text.eos_token_id, END_OF_TURN_ID]
+    model.generation_config.eos_token_id = [end for end in ends if end is not None and end < text.vocab_size]
+    model.generation_config.pad_token_id = text.pad_token_id
+
+
+def _compare(checkpoint: Checkpoint, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> None:
+    """Do nothing where both have the same tensors, but for those that are known to be of no use."""
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected and not left_out(name)]
+    if missing and unknown:
+        raise ModelUnfit(
+            f"{checkpoint.source} has another layout: the tensor {missing[0]} is missing{_more(missing)}, "
+            f"{unknown[0]} is unknown{_more(unknown)}",
+            _OTHER,
+        )
+    if missing:
+        raise ModelIncomplete(
+            f"{checkpoint.source} is not whole: the tensor {missing[0]} is missing{_more(missing)}",
+            "copy the whole folder again",
+        )
+    if unknown:
+        raise ModelUnfit(f"{checkpoint.source} has an unknown tensor: {unknown[0]}{_more(unknown)}", _OTHER)
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise ModelUnfit(
+                f"{checkpoint.source}: the tensor {name} is {found[name]}, by config.json it is {shape}", _OTHER
+            )
+
+
+def _more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+
+
+def _shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
+    """Each tensor's name and shape, from headers alone."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in checkpoint.weights:
+        tensors = _open(checkpoint, path)
+        for name in tensors.names:
+            if name in shapes:
+                raise ModelUnfit(f"{checkpoint.source} has the tensor {name} twice, again in {path.name}", _OTHER)
+            shapes[name] = tensors.shape(name)
+    return shapes
+
+
+class _Pickled:
+    """Tensors of a .bin file, mapped into memory."""
+
+    def __init__(self, path: Path) -> None:
+        import torch
+
+        self._tensors: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        if not isinstance(self._tensors, dict):
+            raise ValueError("it is no table of tensors")
+        for name, value in self._tensors.items():
+            if not isinstance(value, torch.Tensor):
+                raise ValueError(f"{name} is no tensor")
+        self.names = list(self._tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def read(self, name: str) -> torch.Tensor:
+        return self._tensors[name]
+
+
+class _Safe:
+    """Tensors of a .safetensors file."""
+
+    def __init__(self, path: Path) -> None:
+        from safetensors import safe_open
+
+        self._file: Any = safe_open(path, framework="pt")
+        self.names: list[str] = list(self._file.keys())
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._file.get_slice(name).get_shape())
+
+    def read(self, name: str) -> torch.Tensor:
+        return self._file.get_tensor(name)
+
+
+def _open(checkpoint: Checkpoint, path: Path) -> _Pickled | _Safe:
+    from safetensors import SafetensorError
+
+    try:
+        return _Safe(path) if path.suffix == ".safetensors" else _Pickled(path)
+    except UnpicklingError as exc:
+        raise ModelUnfit(
+            f"{path} holds more than tensors, and Limner runs no code that comes with weights", _OTHER
+        ) from exc
+    except ValueError as exc:
+        raise ModelUnfit(f"{path} is no file of weights: {exc}", _OTHER) from exc
+    except (SafetensorError, RuntimeError, OSError, EOFError) as exc:
+        raise checkpoint.incomplete(f"{path.name} is cut off or damaged") from exc
