@@ -93,7 +93,7 @@ def test_what_was_read_is_not_read_again(model: LocalModel, pictures: list[Path]
     one, two, three = pictures
     other, seen = fresh(), []
     read = other.model.model.get_image_features
-    other.model.model.get_image_features = lambda pixels: seen.append(len(pixels)) or read(pixels)
+    other.model.model.get_image_features = lambda pixels, sizes: seen.append(len(pixels)) or read(pixels, sizes)
 
     other.score(question(one, two), ANSWERS)
     other.score(question(one, three), ANSWERS)

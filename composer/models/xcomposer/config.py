@@ -38,4 +38,16 @@ class XComposer2Config(PretrainedConfig):
     text_config: dict | PretrainedConfig | None = None
     vision_config: dict | PretrainedConfig | None = None
     image_token_id: int = 92397  # [UNUSED_TOKEN_0]: a place in a prompt, whose own embedding is never read
+    tiled: bool = False  # 2.5: each picture as a whole and in tiles, four patches to a token
     tie_word_embeddings: bool = False
+
+    @property
+    def tile_side_px(self) -> int:
+        """The side of what the eyes see at a time."""
+        return int(self.vision_config.image_size)  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+
+    @property
+    def tile_side_tokens(self) -> int:
+        """How many tokens stand beside each other for it."""
+        patches = self.tile_side_px // int(self.vision_config.patch_size)  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+        return patches // 2 if self.tiled else patches

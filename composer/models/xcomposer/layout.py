@@ -1,4 +1,4 @@
-"""The layout of the official checkpoints of 2.0: their configuration and names of tensors, and ours for them.
+"""The layout of the official checkpoints of 2.0 and 2.5: their configuration and names of tensors, and ours for them.
 
 Knows nothing of files.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .config import XComposer2Config
 
 EYES = "vit.vision_tower.vision_model."
 POSITIONS = EYES + "embeddings.position_embedding.weight"
+GLOBAL_END, ROW_END = "plora_glb_GN", "plora_sub_GN"  # in 2.5 alone
 OURS = (
     (r"model\.language_model\.layers\.(\d+)\.self_attn\.(wqkv|wo)\.", r"model.layers.\1.attention.\2."),
     (r"model\.language_model\.layers\.(\d+)\.mlp\.(w1|w2|w3)\.", r"model.layers.\1.feed_forward.\2."),
@@ -25,6 +26,8 @@ OURS = (
     (r"model\.vision_tower\.", EYES),
     (r"model\.projector\.linear_1\.", "vision_proj.0."),
     (r"model\.projector\.linear_2\.", "vision_proj.2."),
+    (r"model\.global_end$", GLOBAL_END),
+    (r"model\.row_end$", ROW_END),
 )
 LEFT_OUT = (
     # Counted, not learnt: older versions of transformers stored them.
@@ -57,12 +60,15 @@ def left_out(name: str) -> bool:
     return any(pattern.fullmatch(name) for pattern in LEFT_OUT)
 
 
-def config_from_official(values: Mapping[str, Any], eyes_positions: int | None) -> XComposer2Config:
+def config_from_official(
+    values: Mapping[str, Any], names: Collection[str], eyes_positions: int | None
+) -> XComposer2Config:
     """Our configuration from the official config.json, which says nothing of the eyes.
 
     Args:
         values: config.json. Beside the official keys it may have `vision_config`, `plora_rank` and `image_token_id`,
             where a checkpoint of this layout has not the official sizes.
+        names: of the checkpoint's tensors.
         eyes_positions: rows of the table of positions, which tell the side of pictures; None: not there.
 
     Raises:
@@ -83,4 +89,4 @@ def config_from_official(values: Mapping[str, Any], eyes_positions: int | None) 
             raise ValueError(f"{POSITIONS} has {eyes_positions} rows, which are not those of a square and one more")
         eyes["image_size"] = rows * eyes["patch_size"]
     image = {"image_token_id": values["image_token_id"]} if "image_token_id" in values else {}
-    return XComposer2Config(text_config=text, vision_config=eyes, **image)
+    return XComposer2Config(text_config=text, vision_config=eyes, tiled=GLOBAL_END in names, **image)

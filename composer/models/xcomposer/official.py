@@ -1,4 +1,4 @@
-"""Official checkpoints of InternLM-XComposer 2.0 as they are distributed, loaded tensor by tensor.
+"""Official checkpoints of InternLM-XComposer 2 as they are distributed, loaded tensor by tensor.
 
 All names and shapes are compared before the first number is read: a checkpoint is used whole or not at all. Pickled
 files are read as tensors alone: no code of theirs runs.
@@ -70,7 +70,7 @@ def _config(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> XComp
 
     positions = shapes.get(POSITIONS)
     try:
-        config = config_from_official(checkpoint.config, positions[0] if positions else None)
+        config = config_from_official(checkpoint.config, shapes, positions[0] if positions else None)
         with torch.device("meta"):
             model = XComposer2ForConditionalGeneration(config)
     except _NO_SUCH_MODEL as exc:

@@ -8,6 +8,8 @@ from transformers import BatchFeature, ProcessorMixin
 from transformers.image_utils import PILImageResampling
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from .tiles import split_sizes, tokens_of
+
 TURN = "[UNUSED_TOKEN_146]"
 END_OF_TURN = "[UNUSED_TOKEN_145]"
 IMAGE = "[UNUSED_TOKEN_0]"  # the official code has no token for pictures: it cuts the text there
@@ -48,4 +50,8 @@ class XComposer2Processor(ProcessorMixin):
 
     def replace_image_token(self, image_inputs: BatchFeature | dict[str, Any], image_idx: int, **_: Any) -> str:
         """As many places in the prompt as the picture has tokens."""
-        return self.image_token * self.side_tokens**2
+        sizes = image_inputs.get("image_sizes")
+        if sizes is None:
+            return self.image_token * self.side_tokens**2
+        [(rows, columns)] = split_sizes(sizes[image_idx : image_idx + 1], image_inputs["pixel_values"].shape[-1])
+        return self.image_token * tokens_of(rows, columns, self.side_tokens)
