@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .config import XComposer2Config
     from .model import XComposer2ForConditionalGeneration
+    from .processor import XComposer2Processor
 
 # What transformers and torch raise on a configuration that cannot be.
 _NO_SUCH_MODEL = (
@@ -60,6 +61,22 @@ def load_official(
                     parameters[name].copy_(tensors.read(name))  # casts and moves
     _end_replies(model)
     return model.eval()
+
+
+def load_processor(checkpoint: Checkpoint, config: XComposer2Config) -> XComposer2Processor:
+    """What turns messages into that model's prompts.
+
+    Raises:
+        ModelIncomplete: the file of its tokenizer is missing, damaged or another model's.
+    """
+    from .processor import END_OF_TURN, IMAGE, TURN, XComposer2Processor, image_processor
+    from .tiles import TileImageProcessor
+    from .tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(checkpoint, (IMAGE, TURN, END_OF_TURN))
+    side = config.tile_side_px
+    images = TileImageProcessor(side) if config.tiled else image_processor(side)
+    return XComposer2Processor(images, tokenizer, config.tile_side_tokens)
 
 
 def _config(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> XComposer2Config:
