@@ -146,13 +146,13 @@ def official(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return Checkpoint("official", folder)
 
 
-def small(folder: Path, *pieces: str, kind: int = 2) -> Checkpoint:
-    """A SentencePiece file of a few pieces."""
+def small(folder: Path, *pieces: str, kind: int = 2, best: str = "") -> Checkpoint:
+    """A SentencePiece file of a few pieces, worse and worse but for the best."""
     model = import_protobuf().ModelProto()
     model.trainer_spec.model_type, model.trainer_spec.byte_fallback = kind, True
     for number, piece in enumerate(("<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *pieces)):
         of = 2 if number == 0 else 3 if number < 3 else 6 if number < 259 else 4 if piece.startswith("[") else 1
-        model.pieces.add(piece=piece, score=-float(number), type=of)
+        model.pieces.add(piece=piece, score=0.0 if piece == best else -float(number), type=of)
     (folder / "tokenizer.model").write_bytes(model.SerializeToString())
     return Checkpoint(str(folder), folder)
 
@@ -169,7 +169,7 @@ def test_tokens_are_those_of_sentencepiece(tokenizer: Any, text: str) -> None:
 
 
 def test_the_better_pair_is_merged_first(tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(small(tmp_path, "a", "b", "c", "bc", "ab", "[X]"), ("[X]",))
+    tokenizer = load_tokenizer(small(tmp_path, "a", "b", "c", "ab", "bc", "[X]", best="bc"), ("[X]",))
 
     assert tokenizer.tokenize("abc[X]é") == ["a", "bc", "[X]", "<0xC3>", "<0xA9>"]
     assert tokenizer.decode(tokenizer.encode("abc[X]é"), skip_special_tokens=True) == "abcé"
