@@ -21,7 +21,7 @@ import torch
 from limner.composer.errors import ModelIncomplete, ModelUnfit
 from limner.composer.models.checkpoint import Checkpoint
 from limner.composer.models.xcomposer.config import XComposer2Config
-from limner.composer.models.xcomposer.layout import left_out, official_name
+from limner.composer.models.xcomposer.layout import Task, left_out, official_name
 from limner.composer.models.xcomposer.model import XComposer2ForConditionalGeneration
 from limner.composer.models.xcomposer.official import load_official
 from safetensors.torch import load_file, save_file
@@ -59,8 +59,10 @@ def write_pickled(folder: Path, tensors: Tensors) -> Checkpoint:
     return Checkpoint(str(folder), folder)
 
 
-def load(checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> XComposer2ForConditionalGeneration:
-    return load_official(checkpoint, dtype=dtype)
+def load(
+    checkpoint: Checkpoint, dtype: torch.dtype = torch.float32, task: Task = "none"
+) -> XComposer2ForConditionalGeneration:
+    return load_official(checkpoint, dtype=dtype, task=task)
 
 
 def picture(number: int, height: int, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from .config import XComposer2Config
 
@@ -34,6 +34,11 @@ LEFT_OUT = (
     re.compile(re.escape(EYES) + r"embeddings\.position_ids"),
     re.compile(r"model\.layers\.\d+\.attention\.rotary_emb\.(inv_freq|cos_cached|sin_cached)"),
 )
+Task = Literal["write", "web", "none"]
+# 2.5 has adapters beside its linear layers: for articles two, trained one after the other, and one for web pages.
+ADAPTERS: dict[Task, tuple[str, ...]] = {"write": ("sft", "dpo"), "web": ("web",), "none": ()}
+_LINEAR = r"model\.layers\.\d+\.(?:attention\.(?:wqkv|wo)|feed_forward\.w[123])"
+_ADAPTER = re.compile(rf"({_LINEAR})\.lora_(?:sft|dpo|web)_[AB]\.weight")
 _TEXT = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_key_value_heads", "hidden_act", "max_position_embeddings", "initializer_range", "rms_norm_eps",
@@ -53,6 +58,22 @@ def official_name(ours: str) -> str:
         if found:
             break
     return re.sub(r"\.lora_([AB])\.weight$", r".Plora_\1.weight", name.replace(".linear.", "."))
+
+
+def linear_layers(names: Collection[str]) -> list[str]:
+    """Those of the decoder among the names of tensors, without what stands behind the last dot."""
+    return [name.removesuffix(".weight") for name in names if re.fullmatch(_LINEAR + r"\.weight", name)]
+
+
+def adapter_names(linear: str, task: Task) -> list[tuple[str, str]]:
+    """The names of A and B of each adapter that a task adds to a linear layer."""
+    return [(f"{linear}.lora_{kind}_A.weight", f"{linear}.lora_{kind}_B.weight") for kind in ADAPTERS[task]]
+
+
+def is_adapter(name: str, linears: Collection[str]) -> bool:
+    """Whether a tensor is of an adapter beside one of these layers, for whatever task."""
+    found = _ADAPTER.fullmatch(name)
+    return found is not None and found[1] in linears
 
 
 def left_out(name: str) -> bool:

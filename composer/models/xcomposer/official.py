@@ -6,6 +6,7 @@ files are read as tensors alone: no code of theirs runs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,16 @@ from huggingface_hub.errors import StrictDataclassError
 
 from ...errors import ModelIncomplete, ModelUnfit
 from ..checkpoint import Checkpoint
-from .layout import POSITIONS, config_from_official, left_out, official_name
+from .layout import (
+    POSITIONS,
+    Task,
+    adapter_names,
+    config_from_official,
+    is_adapter,
+    left_out,
+    linear_layers,
+    official_name,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -28,15 +38,18 @@ _NO_SUCH_MODEL = (
     StrictDataclassError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
 )  # fmt: skip
 END_OF_TURN_ID = 92542  # [UNUSED_TOKEN_145], which the official code stops at beside </s>
-_OTHER = "name a folder with an official checkpoint of InternLM-XComposer 2.0, all of its files as they were published"
+_OTHER = (
+    "name a folder with an official checkpoint of InternLM-XComposer 2.0 or 2.5, all its files as they were published"
+)
 
 
 def load_official(
-    checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device | str = "cpu"
+    checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device | str = "cpu", task: Task = "write"
 ) -> XComposer2ForConditionalGeneration:
     """The model, ready to run.
 
-    Beside the model itself, memory holds one tensor at a time; files are mapped, not read whole.
+    Beside the model itself, memory holds one tensor at a time, and the adapters of the task; files are mapped one by
+    one, not read whole. 2.5 has adapters for tasks, which are merged into the weights; 2.0 writes without any.
 
     Raises:
         ModelIncomplete: a file is missing or cut off, or a tensor is missing.
@@ -49,18 +62,35 @@ def load_official(
     from .model import XComposer2ForConditionalGeneration
 
     shapes = _shapes(checkpoint)
-    config = _config(checkpoint, shapes)
+    config = _config(checkpoint, shapes, task)
     with no_init_weights(), torch.device(device):
         model = XComposer2ForConditionalGeneration._from_config(config, dtype=dtype)
     parameters = {official_name(name): weights for name, weights in model.named_parameters()}
+    linears = linear_layers(parameters) if config.tiled else []
+    pairs = {f"{linear}.weight": adapter_names(linear, task) for linear in linears}
+    wanted = {name for names in pairs.values() for pair in names for name in pair}
+    adapters: dict[str, torch.Tensor] = {}  # small, and what belongs together may lie in different files
     with torch.no_grad():
         for path in checkpoint.weights:
             tensors = _open(checkpoint, path)
             for name in tensors.names:
                 if name in parameters:
                     parameters[name].copy_(tensors.read(name))  # casts and moves
+                elif name in wanted:
+                    adapters[name] = tensors.read(name).clone()
+        for name, names in pairs.items():
+            _merge(parameters[name], [(adapters.pop(a), adapters.pop(b)) for a, b in names])
     _end_replies(model)
     return model.eval()
+
+
+def _merge(weights: torch.Tensor, adapters: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """W + B A for each adapter, summed in float32: the official code adds them unmerged."""
+    if adapters:
+        total = weights.float()
+        for a, b in adapters:
+            total += b.to(total) @ a.to(total)
+        weights.copy_(total)
 
 
 def load_processor(checkpoint: Checkpoint, config: XComposer2Config) -> XComposer2Processor:
@@ -79,7 +109,7 @@ def load_processor(checkpoint: Checkpoint, config: XComposer2Config) -> XCompose
     return XComposer2Processor(images, tokenizer, config.tile_side_tokens)
 
 
-def _config(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> XComposer2Config:
+def _config(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]], task: Task) -> XComposer2Config:
     """The configuration that the checkpoint's tensors fit, one by one; takes no memory for any of them."""
     import torch
 
@@ -94,8 +124,30 @@ def _config(checkpoint: Checkpoint, shapes: dict[str, tuple[int, ...]]) -> XComp
         why = " ".join(str(exc).split())
         raise ModelUnfit(f"the config.json of {checkpoint.source} describes no such model: {why}", _OTHER) from exc
     expected = {official_name(name): tuple(weights.shape) for name, weights in model.named_parameters()}
-    _compare(checkpoint, expected, shapes)
+    linears = linear_layers(expected) if config.tiled else []
+    rest = {name: shape for name, shape in shapes.items() if not is_adapter(name, set(linears))}
+    _compare(checkpoint, expected, rest)
+    for linear in linears:
+        _check_adapters(checkpoint, linear, shapes, task)
     return config
+
+
+def _check_adapters(checkpoint: Checkpoint, linear: str, shapes: dict[str, tuple[int, ...]], task: Task) -> None:
+    """Do nothing where the task's adapters of a linear layer are there and fit it, of whatever rank."""
+    outputs, inputs = shapes[f"{linear}.weight"]
+    for a, b in adapter_names(linear, task):
+        for name in (a, b):
+            if name not in shapes:
+                raise ModelIncomplete(
+                    f"{checkpoint.source} has not all adapters of the task {task}: the tensor {name} is missing",
+                    "copy the whole folder again; a checkpoint that never had any is loaded for the task none",
+                )
+        rank = shapes[a][0] if shapes[a] else 0
+        for name, shape in ((a, (rank, inputs)), (b, (outputs, rank))):
+            if shapes[name] != shape:
+                raise ModelUnfit(
+                    f"{checkpoint.source}: the tensor {name} is {shapes[name]}, beside its layer it is {shape}", _OTHER
+                )
 
 
 def _end_replies(model: Any) -> None:
