@@ -153,3 +153,10 @@ def test_gradients_reach_partial_lora_from_pictures_alone(model: XComposer2ForCo
     inputs = prompt(4, 5)
     other(**inputs, labels=inputs["input_ids"].masked_fill(inputs["input_ids"] == 3, -100)).loss.backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in weights[:-2])
+
+
+def test_every_part_of_partial_lora_can_be_quantised() -> None:
+    """bitsandbytes replaces layers of this very class alone, and leaves others in full size without a word."""
+    for module in tiny_model().modules():
+        if isinstance(module, PartialLoraLinear):
+            assert {type(part) for part in module.children()} == {torch.nn.Linear}

@@ -22,7 +22,7 @@ from transformers.models.llama.modeling_llama import (
 )
 
 from .config import XComposer2TextConfig
-from .partial_lora import LoraUp, PartialLoraLinear, Places
+from .partial_lora import PartialLoraLinear, Places
 
 
 def _linear(config: XComposer2TextConfig, inputs: int, outputs: int, *, bias: bool = False) -> PartialLoraLinear:
@@ -134,5 +134,5 @@ class XComposer2TextModel(LlamaModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, LoraUp):
+        if isinstance(module, nn.Linear) and getattr(module, "begins_with_zeros", False):
             initialization.zeros_(module.weight)

@@ -11,21 +11,19 @@ from torch import Tensor, nn
 Places = tuple[Tensor, Tensor]  # rows and columns in a batch, found once for all layers
 
 
-class LoraUp(nn.Linear):
-    """From the rank back to the outputs. It begins with zeros: a new addition adds nothing."""
-
-
 class PartialLoraLinear(nn.Module):
     """y = W x, and y = W x + (alpha / rank) B A x where x is of a picture.
 
-    Three linear layers and not one with two more inside: quantisation replaces linear layers whole.
+    Three linear layers of torch's own class: quantisation replaces those whole, and no others.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool, rank: int, alpha: int) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs, bias=bias)
         self.lora_A = nn.Linear(inputs, rank, bias=False)
-        self.lora_B = LoraUp(rank, outputs, bias=False)
+        self.lora_B = nn.Linear(rank, outputs, bias=False)
+        # A new addition adds nothing.
+        self.lora_B.begins_with_zeros = True  # pyright: ignore[reportArgumentType]
         self.scale = alpha / rank
 
     def forward(self, hidden: Tensor, image_places: Places | None) -> Tensor:
