@@ -1,0 +1,1 @@
+"""InternLM-XComposer as native classes of transformers: no code that comes with weights is run."""
