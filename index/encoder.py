@@ -151,8 +151,7 @@ def load_encoder(name: str, device: str = "auto") -> OpenClipEncoder:
     name is `nano-clip`; or a folder with open_clip_config.json and weights, as open_clip's `local-dir:` reads it; or
     `ARCHITECTURE/TAG` of open_clip (`ViT-B-32/laion2b_s34b_b79k`) whose weights lie in the local cache. Behind any of
     them may stand a precision: `@bf16` or `@fp16` keeps the weights in half the bytes, `@auto` measures a batch of
-    both and takes the lower one where it is clearly faster; the encoder's name then says which it is. nano-clip, which
-    takes less time than its pictures' decoding, stays as it is under `@auto`.
+    both and takes the lower one where it is clearly faster; the encoder's name then says which it is.
     device is `auto` (a GPU if there is one), `cpu`, `cuda` or `cuda:N`. One that has no arithmetic of the precision
     computes with the same weights in float32.
 
@@ -166,7 +165,7 @@ def load_encoder(name: str, device: str = "auto") -> OpenClipEncoder:
         return _load_named(base, precision or FULL, where)
     plain = _load_named(base, FULL, where)
     lower = lower_precision(where)
-    if base == EMBEDDED or not has_arithmetic(where, lower):
+    if not has_arithmetic(where, lower):
         return plain
     other = _load_named(base, lower, where)
     return other if is_faster(other, than=plain) else plain

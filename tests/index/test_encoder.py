@@ -111,6 +111,13 @@ def test_auto_leaves_its_outcome_in_the_name(tiny_folder: Path) -> None:
     assert load_encoder(chosen.name, "cpu").fingerprint == chosen.fingerprint
 
 
+@pytest.mark.parametrize(("faster", "name"), [(True, "nano-clip@bf16"), (False, "nano-clip")])
+def test_auto_asks_of_the_embedded_encoder_too(monkeypatch: pytest.MonkeyPatch, faster: bool, name: str) -> None:
+    monkeypatch.setattr("limner.index.encoder.has_arithmetic", lambda device, precision: True)
+    monkeypatch.setattr("limner.index.encoder.is_faster", lambda other, than: faster)
+    assert load_encoder("nano-clip@auto", "cpu").name == name
+
+
 def test_auto_takes_float32_where_nothing_else_is_computed_with(tiny_folder: Path) -> None:
     if has_arithmetic(torch.device("cpu"), "bf16"):
         pytest.skip("this processor multiplies in bfloat16")
