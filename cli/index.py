@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import describe, lists, merge, options, terminal, upkeep
+from . import describe, lists, merge, options, push, terminal, upkeep
 from .summary import pictures, show_summary
 from .wiring import encoder_device, encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
@@ -163,6 +163,7 @@ def update_library(
 
 app.command("describe")(describe.describe)
 app.command("merge")(merge.merge)
+app.command("push")(push.push)
 app.command("train")(lists.train)
 
 

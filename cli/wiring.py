@@ -251,7 +251,7 @@ def own_folder(folder: Path | None) -> Path:
     here = place(library_folder(folder))
     if isinstance(here, RemotePath):
         raise typer.BadParameter(
-            f"lies elsewhere ({here}); name a folder of this machine, and copy it there when it is finished",
+            f"lies elsewhere ({here}); name a folder of this machine, and bring it there with `limner index push`",
             param_hint="--library",
         )
     return here

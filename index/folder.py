@@ -36,6 +36,11 @@ def part_paths(library: Path, manifest: Manifest, kind: str) -> list[Path]:
     return [library / name for name in sorted(manifest.parts) if name.startswith(kind)]
 
 
+def is_part(name: str) -> bool:
+    """Whether a file of this name, from the library's folder, is a part of some generation."""
+    return _PART.fullmatch(name) is not None
+
+
 def part_number(name: str) -> int:
     """The generation that wrote a part."""
     match = _PART.fullmatch(name)

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .atomic import whole_file, write_whole
@@ -17,6 +18,7 @@ from .folder import discard_strays
 from .lock import writing
 from .manifest import MANIFEST_NAME, part_fault, read_manifest
 from .places import filesystem_of, said_in_words
+from .records import Manifest
 
 _CHUNK = 1 << 22  # bytes
 
@@ -34,21 +36,12 @@ def copied(address: str, cache: Path | None = None) -> Path:
     """
     from platformdirs import user_cache_path
 
-    system, root = _filesystem(address)
+    system, root = filesystem_at(address)
     folder = (cache or user_cache_path("limner")) / "libraries" / hashlib.sha256(address.encode()).hexdigest()[:24]
     incoming = folder / "incoming"
     incoming.mkdir(parents=True, exist_ok=True)
     with writing(folder):
-        try:
-            with said_in_words(address):
-                text = system.cat_file(f"{root}/{MANIFEST_NAME}")
-        except FileNotFoundError as exc:
-            raise LibraryMissing(f"no library at {address}", "check the address, and who may read it") from exc
-        except (OSError, ValueError) as exc:
-            raise LibraryMissing(
-                f"no library can be read at {address}: {exc.strerror or exc if isinstance(exc, OSError) else exc}",
-                "check the address, and who may read it",
-            ) from exc
+        text = _manifest_text(system, root, address)
         write_whole(incoming / MANIFEST_NAME, text)
         manifest = read_manifest(incoming)
         for name, digest in manifest.parts.items():
@@ -57,6 +50,31 @@ def copied(address: str, cache: Path | None = None) -> Path:
         write_whole(folder / MANIFEST_NAME, text)
         discard_strays(folder)
     return folder
+
+
+def manifest_at(system: Any, root: str, address: str) -> Manifest:
+    """The manifest of the library at address, whose file system and folder there are given.
+
+    Raises:
+        LibraryMissing, LibraryDamaged: no library is there, or its manifest is none.
+    """
+    text = _manifest_text(system, root, address)
+    with TemporaryDirectory() as folder:
+        (Path(folder) / MANIFEST_NAME).write_bytes(text)
+        return read_manifest(Path(folder))
+
+
+def _manifest_text(system: Any, root: str, address: str) -> bytes:
+    try:
+        with said_in_words(address):
+            return system.cat_file(f"{root}/{MANIFEST_NAME}")
+    except FileNotFoundError as exc:
+        raise LibraryMissing(f"no library at {address}", "check the address, and who may read it") from exc
+    except (OSError, ValueError) as exc:
+        raise LibraryMissing(
+            f"no library can be read at {address}: {exc.strerror or exc if isinstance(exc, OSError) else exc}",
+            "check the address, and who may read it",
+        ) from exc
 
 
 def _copy(system: Any, source: str, target: Path, digest: str, address: str) -> None:
@@ -91,7 +109,12 @@ def _damaged(address: str, what: str) -> LibraryDamaged:
     return LibraryDamaged(f"the library {address} is damaged: {what}", "copy it there again from where it was built")
 
 
-def _filesystem(address: str) -> tuple[Any, str]:
+def filesystem_at(address: str) -> tuple[Any, str]:
+    """The file system of fsspec for an address, and the folder there.
+
+    Raises:
+        LibraryMissing: nothing here can read such an address.
+    """
     try:
         return filesystem_of(address)
     except OSError as exc:

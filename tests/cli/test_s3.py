@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from limner.cli.wiring import Wiring
+from limner.cli.wiring import Wiring, local_copy
+from limner.index.library import Library
 
+from ..colours import ColourEncoder
 from .conftest import Limner
 from .fakes import colour_wiring
 
@@ -70,3 +72,29 @@ def test_a_library_at_s3_is_read_and_not_written(
     refused = limner("index", "build", colour_folder, "--library", "s3://bucket/library")
     assert refused.exit_code == 2
     assert "lies elsewhere (s3://bucket/library)" in " ".join(refused.stderr.replace("│", " ").split())
+
+
+def test_a_library_is_pushed_to_s3_and_read_there(
+    limner: Limner, s3: Any, library: Path, colour_folder: Path, monkeypatch: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    address = "s3://bucket/libraries/colours"
+    pushed = limner("index", "push", address, "--library", library, "--json")
+    assert pushed.exit_code == 0, pushed.stderr
+    assert json.loads(pushed.stdout)["copied"] > 2
+    reading = colour_wiring(
+        library=lambda folder, device: Library.open(local_copy(folder), encoder=ColourEncoder(), device=device)
+    )
+    found = [
+        [
+            (hit["id"], hit["path"], hit["score"])
+            for hit in json.loads(limner("index", "search", "red", "--library", where, "--json", wiring=reading).stdout)
+        ]
+        for where in (library, address)
+    ]
+    assert found[0] == found[1] and found[0]
+    again = json.loads(limner("index", "push", address, "--library", library, "--json").stdout)
+    assert (again["copied"], again["bytes"]) == (0, 0)
+
+    refused = limner("index", "push", tmp_path / "folder", "--library", library)
+    assert refused.exit_code == 2 and "is no address" in " ".join(refused.stderr.replace("│", " ").split())
