@@ -94,9 +94,7 @@ def _reply(conversation: Conversation, text: str, *, talking: bool) -> None:
         if not talking:
             raise
         _write(" …")
-    if conversation.circled:
-        _write(" …")
-    _write("\n\n" if talking else "\n")
+    _write((" …" if conversation.circled else "") + ("\n\n" if talking else "\n"))
     if conversation.circled:
         terminal.note("the model said the same over and over; its reply was stopped")
 

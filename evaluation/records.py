@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..index.atomic import write_failed, write_whole
+from ..index.atomic import alone_in, write_failed, write_whole
 from .errors import EvaluationBusy, EvaluationMismatch, RecordsUnreadable
 from .ranking import Rank
 
@@ -89,7 +89,8 @@ def keep_records(out: Path | None, settings: Mapping[str, Any], *, start_over: b
     if out is None:
         yield Keeper(None, [])
         return
-    with _alone(out):
+    busy = EvaluationBusy(f"another process evaluates into {out}", "wait for it, or choose another --out")
+    with alone_in(out, _LOCK, busy):
         path = out / RECORDS
         asked = {"version": VERSION, "digest": _digest(settings), "settings": dict(settings)}
         if start_over:
@@ -188,21 +189,3 @@ def _json(tree: Mapping[str, Any]) -> bytes:
 
 def _digest(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / _LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        raise EvaluationBusy(f"another process evaluates into {out}", "wait for it, or choose another --out") from exc
-    except OSError as exc:
-        raise write_failed(out, exc) from exc
-    try:
-        yield
-    finally:
-        lock.release()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import WriteFailed
+from .errors import LimnerError, WriteFailed
 
 TEMPORARY_SUFFIX = ".partial"
 
@@ -64,6 +64,30 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
         # On a full disk the half-written file would keep the space that the next attempt needs.
         _remove_quietly(temporary)
         raise write_failed(path, exc) from exc
+
+
+@contextmanager
+def alone_in(folder: Path, lock_name: str, busy: LimnerError) -> Iterator[None]:
+    """Hold a folder, which is made if it is not there, for this process alone; the file lock_name in it is the lock.
+
+    Raises:
+        busy: another process holds it.
+        WriteFailed: the folder cannot be made or locked.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / lock_name)
+        lock.acquire(timeout=0)
+    except Timeout as exc:
+        raise busy from exc
+    except OSError as exc:
+        raise write_failed(folder, exc) from exc
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_whole(path: Path, data: bytes | memoryview) -> str:

@@ -87,7 +87,8 @@ def _before(system: Any, root: str, address: str, library: Path, manifest: Manif
             "name another address, or remove the library there",
         )
     same = before.parts == manifest.parts
-    if before.sources != manifest.sources or (before.generation >= manifest.generation and not same):
+    apart = not set(before.sources) & set(manifest.sources)  # a source may have come or gone since
+    if apart or (before.generation >= manifest.generation and not same):
         raise LibraryDamaged(
             f"{address} holds another library, or a later state of {library}",
             "name another address, or remove the library there",
@@ -97,8 +98,7 @@ def _before(system: Any, root: str, address: str, library: Path, manifest: Manif
 
 def _names(system: Any, root: str) -> list[str]:
     """What lies below root, by its path from there."""
-    top = system._strip_protocol(root).rstrip("/")
-    return [path.removeprefix(top).lstrip("/") for path in system.find(root)]
+    return [path.removeprefix(root).lstrip("/") for path in system.find(root)]
 
 
 @contextmanager

@@ -8,13 +8,12 @@ OUT/index.html    the articles as cards (page.py)
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...index.atomic import write_failed, write_whole
+from ...index.atomic import alone_in, write_whole
 from ..errors import BatchBusy, RunMismatch
 from .engines import BatchProgress, Engine, Unseen
 from .page import write_page
@@ -71,7 +70,8 @@ def run_batch(
         EngineMissing, EngineFailed: of the engine.
     """
     told = progress or Unseen()
-    with _alone(out):
+    busy = BatchBusy(f"another process composes into {out}", "wait for it, or choose another --out")
+    with alone_in(out, _LOCK, busy):
         _check(out, models, resume=resume)
         outcomes: list[Outcome] = []
         waiting: dict[str, int] = {}  # folder -> place in outcomes
@@ -144,21 +144,3 @@ def _check(out: Path, models: dict[str, str], *, resume: bool) -> None:
     if before != models:
         changed = ", ".join(key for key in models if before.get(key) != models[key])
         raise RunMismatch(f"{out} holds a batch of other models ({changed})", "choose another --out")
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / _LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        raise BatchBusy(f"another process composes into {out}", "wait for it, or choose another --out") from exc
-    except OSError as exc:
-        raise write_failed(out, exc) from exc
-    try:
-        yield
-    finally:
-        lock.release()

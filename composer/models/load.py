@@ -233,11 +233,11 @@ def _weights(checkpoint: Checkpoint, kind: Kind, arguments: dict[str, Any]) -> A
         raise ModelUnfit(
             f"cannot load {checkpoint.source}: {_first_line(exc)}", "see `limner models list` for others"
         ) from exc
-    leave_odd_layers_unpacked(model)
+    _leave_odd_layers_unpacked(model)
     return model
 
 
-def leave_odd_layers_unpacked(model: Any) -> None:
+def _leave_odd_layers_unpacked(model: Any) -> None:
     """Keep bitsandbytes from packing 4-bit layers that its AVX512-BF16 kernel cannot take; they run without it.
 
     On processors that have these instructions it packs every layer, and fails where one's sides are not whole blocks.

@@ -341,6 +341,15 @@ def test_quantised_models_take_what_was_estimated(made: dict[str, Path], questio
     assert "".join(model.generate(question, sampling=Sampling(4)))
 
 
+@pytest.mark.parametrize(("outputs", "inputs", "packed"), [(64, 128, True), (4304, 128, False), (64, 96, False)])
+def test_layers_without_whole_blocks_are_not_packed(outputs: int, inputs: int, packed: bool) -> None:
+    layer: Any = torch.nn.Linear(inputs, outputs)
+    layer.weight.blocksize = 64
+    layer.support_avx512bf16_for_cpu = True  # as bitsandbytes says on processors that have these instructions
+    load._leave_odd_layers_unpacked(torch.nn.Sequential(layer))
+    assert layer.support_avx512bf16_for_cpu is packed
+
+
 @pytest.mark.usefixtures("no_weights")
 def test_what_an_option_needs_is_said(made: dict[str, Path], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelUnfit, match="flash_attention_2 runs on GPUs alone"):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 from limner.index.build import build, update
 from limner.index.decode import decode, read_bytes
@@ -40,14 +39,6 @@ class Storage:
 
     def remove(self, name: str) -> None:
         self.system.rm_file(f"bucket/{name}" if self.scheme == "s3" else f"/bucket/{name}")
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(params=["memory", "s3"])

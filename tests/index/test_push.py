@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 from limner.index import publish
 from limner.index.build import build, update
@@ -18,14 +16,6 @@ from limner.index.remote import copied
 from ..colours import COLOURS, ColourEncoder, Paint
 
 ADDRESS = "memory://bucket/library"
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 def _results(library: Path) -> list[object]:
@@ -85,6 +75,17 @@ def test_a_push_that_is_cut_leaves_the_old_library_and_goes_on(
     assert _results(copied(ADDRESS, tmp_path / "other")) == before
     push(library, ADDRESS)
     assert _results(copied(ADDRESS, tmp_path / "other")) == _results(library) != before
+
+
+def test_a_library_that_got_another_source_is_still_the_same(
+    colour_library: Library, colour_folder: Path, memory: Any, tmp_path: Path, paint: Paint
+) -> None:
+    library = colour_library.folder
+    push(library, ADDRESS)
+    paint(tmp_path / "more" / "red.png", "red", size=(9, 9))
+    build([colour_folder, tmp_path / "more"], library, encoder=ColourEncoder())
+    push(library, ADDRESS)
+    assert _results(copied(ADDRESS, tmp_path / "cache")) == _results(library)
 
 
 def test_another_library_there_is_refused(

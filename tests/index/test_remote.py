@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 from limner.index import publish
 from limner.index.build import build
@@ -18,14 +16,6 @@ from limner.index.remote import copied
 from ..colours import COLOURS, ColourEncoder, Paint
 
 ADDRESS = "memory://bucket/library"
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 def _put(memory: Any, library: Path) -> None:
