@@ -130,13 +130,16 @@ def cut_words(records: Iterable[ImageRecord], sources: Sequence[Path] = ()) -> W
     import numpy as np
 
     cut = _cutter()
+    folders = cache(lambda folder: folders_below(folder, sources))
     vocabulary: dict[str, int] = {}
     ids, said = array("q"), bytearray()
     pictures, words, counts = array("i"), array("i"), array("i")
     for place, record in enumerate(records):
+        name = title_from_name(record.path)
+        by_somebody = _said(record, name)
         ids.append(record.id)
-        said.append(bool(said_of(record)))
-        for word, count in Counter(cut(words_of(record, sources))).items():
+        said.append(bool(by_somebody))
+        for word, count in Counter(cut("\n".join([by_somebody, name, *folders(record.path.parent)]))).items():
             pictures.append(place)
             words.append(vocabulary.setdefault(word, len(vocabulary)))
             counts.append(count)
@@ -281,16 +284,19 @@ def _places(own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def said_of(record: ImageRecord) -> str:
     """What somebody said of a picture: title, caption, alt text and keywords; not its file name."""
-    title = "" if record.title == title_from_name(record.path) else record.title
+    return _said(record, title_from_name(record.path))
+
+
+def _said(record: ImageRecord, name: str) -> str:
+    title = "" if record.title == name else record.title
     return "\n".join(part for part in (title, record.caption, record.alt, *record.keywords) if part)
 
 
-def words_of(record: ImageRecord, sources: Sequence[Path] = ()) -> str:
-    """What is said of a picture, with the words of its file name and of its folders below the source."""
-    above = [source for source in sources if source in record.path.parents]
-    nearest = max(above, key=lambda source: len(source.parts), default=record.path.parent)
-    folders = record.path.relative_to(nearest).parts[:-1]
-    return "\n".join([said_of(record), title_from_name(record.path), *folders])
+def folders_below(folder: Path, sources: Sequence[Path]) -> tuple[str, ...]:
+    """The names of the folders from the nearest of sources down to this one; none where it is below none of them."""
+    above = [source for source in sources if source == folder or source in folder.parents]
+    nearest = max(above, key=lambda source: len(source.parts), default=folder)
+    return folder.relative_to(nearest).parts
 
 
 def _cutter() -> Callable[[str], Iterator[str]]:

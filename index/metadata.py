@@ -9,7 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -122,13 +122,15 @@ def merge(*layers: Metadata) -> Metadata:
 
 def to_json(metadata: Metadata) -> str:
     """What is not empty, as JSON; empty where nothing is said."""
-    said = {name: value for name, value in asdict(metadata).items() if value not in ("", (), None)}
+    said = {name: value for name in FIELDS if (value := getattr(metadata, name)) not in ("", (), None)}
     return json.dumps(said, ensure_ascii=False, default=lambda time: time.isoformat()) if said else ""
 
 
 def from_json(text: str) -> Metadata:
     """The inverse of `to_json`."""
-    values: dict[str, Any] = json.loads(text) if text else {}
+    if not text:
+        return _NOTHING
+    values: dict[str, Any] = json.loads(text)
     if "keywords" in values:
         values["keywords"] = tuple(values["keywords"])
     if "taken_at" in values:
@@ -150,8 +152,12 @@ def title_from_name(path: Path) -> str:
 
 def clean(text: str, max_length: int) -> str:
     """One line of NFC text: white space collapsed, control characters gone, at most max_length characters."""
-    line = " ".join(unicodedata.normalize("NFC", text).split())
-    line = "".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cs"))
+    if text.isascii():
+        line = " ".join(text.split())
+        line = line if line.isprintable() else "".join(filter(str.isprintable, line))
+    else:
+        line = " ".join(unicodedata.normalize("NFC", text).split())
+        line = "".join(c for c in line if unicodedata.category(c) not in ("Cc", "Cs"))
     return line[:max_length].rstrip()
 
 

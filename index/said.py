@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .csvfile import read_metadata
 from .descriptions import fill, read_descriptions
-from .metadata import Metadata, from_json, merge, title_from_name
+from .metadata import FIELDS, Metadata, from_json, merge, title_from_name
 from .places import place
 from .records import ImageRecord
 from .scan import Scan
@@ -36,10 +36,9 @@ class Said:
         nothing = Metadata()
         path = record.path
         said = merge(self.before.get(path, nothing), from_json(record.embedded), self.after.get(path, nothing))
-        told = replace(record, **asdict(said), described_by="", described=())
-        if not told.title:
-            told = replace(told, title=title_from_name(path))
-        return fill(told, self.descriptions)
+        values = {name: getattr(said, name) for name in FIELDS}
+        values["title"] = values["title"] or title_from_name(path)
+        return fill(replace(record, **values, described_by="", described=()), self.descriptions)
 
 
 def digest_said(found: Scan) -> str:

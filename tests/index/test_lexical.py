@@ -21,7 +21,6 @@ from limner.index.lexical import (
     index_words,
     read_words,
     said_of,
-    words_of,
 )
 from limner.index.records import ImageRecord
 
@@ -98,15 +97,9 @@ def test_full_is_what_a_picture_of_these_words_reaches() -> None:
 
 def test_file_and_folder_words_count_below_the_source() -> None:
     record = ImageRecord(1, Path("/home/ann/holiday/iceland 2019/red_fox-2.jpg"), 1, 1, "h", 1, 1, title="red fox 2")
-    assert words_of(record, [Path("/home"), Path("/home/ann")]).split() == [
-        "red",
-        "fox",
-        "2",
-        "holiday",
-        "iceland",
-        "2019",
-    ]
-    assert words_of(record).split() == ["red", "fox", "2"]
+    below = cut_words([record], [Path("/home"), Path("/home/ann")]).words
+    assert below == ["2", "2019", "fox", "holiday", "iceland", "red"]
+    assert cut_words([record], [Path("/elsewhere")]).words == ["2", "fox", "red"]
     assert said_of(record) == ""
 
 
