@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .full_vectors import FullVectors, read_full_vectors
-from .gpu import GpuIndex, learn_on_gpus, to_gpus
+from .gpu import GpuIndex, learn_on_gpus, nearest_on_gpus, to_gpus
 from .index_types import IVF_RABITQ, IVF_SQ8, TRAINED_ON, lists_for
 from .memory import search_bytes
 from .pictures import Pictures
@@ -189,9 +189,24 @@ def write_quantised(file: WholeFile, kind: str, full: FullVectors, trained: Path
     else:
         lists = lists_for(len(full))
         index = train(kind, full.take(sample_rows(len(full), lists)), lists)
+    nearest = nearest_on_gpus(index.quantizer)
     for at in range(0, len(full), ROWS_AT_A_TIME):
-        index.add(full.take(np.arange(at, min(at + ROWS_AT_A_TIME, len(full)))))
+        vectors = full.take(np.arange(at, min(at + ROWS_AT_A_TIME, len(full))))
+        if nearest is None:
+            index.add(vectors)
+        else:
+            add_to_lists(index, vectors, nearest(vectors))
     write_faiss(index, file)
+
+
+def add_to_lists(index: Any, vectors: np.ndarray, lists: np.ndarray) -> None:
+    """Add vectors (n, d) float32 to an IndexIVF whose lists (n,) int64 are known, under the next ids."""
+    import faiss
+    import numpy as np
+
+    vectors, lists = np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(lists, np.int64)
+    assert vectors.shape == (len(lists), index.d), vectors.shape
+    index.add_core(len(vectors), faiss.swig_ptr(vectors), None, faiss.swig_ptr(lists))
 
 
 def sample_rows(count: int, lists: int) -> np.ndarray:
