@@ -1,7 +1,7 @@
 """Vector search of a million: recall at 8, and the library's search against FAISS's own call, as ratios in one run.
 
     python -m benchmarks.search_million [--count 1000000] [--queries 500] [--type ivf-sq8]
-        [--gpu] [--folder DIR | --keep DIR]
+        [--asked N...] [--gpu] [--folder DIR | --keep DIR]
 
 Pictures are made up: 512 numbers, count / 250 Gaussians of unequal weight about centres on the sphere, all on one side
 of it, so that the cosine of two pictures at random is about .3. A text is made for a picture: half of what sets that
@@ -24,6 +24,7 @@ import numpy as np
 from limner.index.atomic import whole_file
 from limner.index.free import size
 from limner.index.full_vectors import FullVectorsWriter, read_full_vectors
+from limner.index.gpu import gpu_count
 from limner.index.index_types import IVF_SQ8, QUANTISED
 from limner.index.memory import build_bytes, search_bytes
 from limner.index.quantised import LISTS_ASKED, RESCORED, QuantisedIndex, read_quantised, write_quantised
@@ -116,14 +117,17 @@ def main() -> None:
     parser.add_argument("--gpu", action="store_true", help="ask the GPU, which must be there")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--keep", type=Path, help="keep the index in this folder, and take the one that is there")
+    parser.add_argument("--asked", type=int, nargs="+", help="lists asked, in place of the library's number")
     arguments = parser.parse_args()
+    if arguments.gpu and not gpu_count():
+        raise SystemExit("no GPU here that FAISS can use")
     world = World(arguments.count)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as place:
         folder = arguments.keep or Path(place)
-        measure(world, folder, arguments.type, arguments.queries, gpu=arguments.gpu)
+        measure(world, folder, arguments.type, arguments.queries, gpu=arguments.gpu, asked=arguments.asked)
 
 
-def measure(world: World, folder: Path, kind: str, count: int, *, gpu: bool) -> None:
+def measure(world: World, folder: Path, kind: str, count: int, *, gpu: bool, asked: list[int] | None) -> None:
     started = time.perf_counter()
     if not (folder / "full.npy").exists():
         with whole_file(folder / "full.npy") as file:
@@ -142,10 +146,6 @@ def measure(world: World, folder: Path, kind: str, count: int, *, gpu: bool) -> 
     ids = np.arange(world.count)
     index = read_quantised(path, folder / "full.npy").of_pictures(ids, ids)
     print(f"opened in {time.perf_counter() - started:.2f} s")
-    if gpu:
-        index = index.on_gpus()
-        if index.gpu is None:
-            raise SystemExit("no GPU here that FAISS can use for this")
     rng = np.random.default_rng(SEED + 3)
     chosen = np.sort(rng.choice(world.count, count, replace=False))
     pictures = index.full.take(chosen)
@@ -155,6 +155,17 @@ def measure(world: World, folder: Path, kind: str, count: int, *, gpu: bool) -> 
           f"text and any picture {np.mean(texts @ some.T):.2f}, "
           f"text and its own {np.mean((texts * pictures).sum(1)):.2f}")  # fmt: skip
     right = exact(folder, texts)
+    for lists in asked or [LISTS_ASKED[kind]]:
+        LISTS_ASKED[kind] = lists
+        asked_there = index.on_gpus() if gpu else index
+        if gpu and asked_there.gpu is None:
+            raise SystemExit("the GPU has no room for this, or does not know the type")
+        measure_search(asked_there, texts, right)
+    print(f"estimate: {size(build_bytes(kind, world.count, DIMENSION))} to build, "
+          f"{size(search_bytes(kind, world.count, DIMENSION))} to search")  # fmt: skip
+
+
+def measure_search(index: QuantisedIndex, texts: np.ndarray, right: np.ndarray) -> None:
     found = [[i for i, _ in index.search(query, M)] for query in texts]
     recall = np.mean([len(set(a) & set(b)) / M for a, b in zip(found, right.tolist(), strict=True)])
     once = bare(index)
@@ -162,19 +173,18 @@ def measure(world: World, folder: Path, kind: str, count: int, *, gpu: bool) -> 
     for _ in range(5):  # in turns, so that other work on the machine falls on both
         ours, theirs = seconds(lambda query: index.search(query, M), texts), seconds(once, texts)
         ratios.append(np.median(ours) / np.median(theirs))
-    print(f"{world.count:,} vectors, {kind}, {index.faiss_index.nlist} lists, {LISTS_ASKED[kind]} asked, {count} texts")
+    lists, asked = index.faiss_index.nlist, LISTS_ASKED[index.index_type]
+    print(f"{len(index):,} vectors, {index.index_type}, {lists} lists, {asked} asked, {len(texts)} texts")
     print(f"recall at {M}: {recall:.4f} (at least .98)")
     print(f"time of a search against FAISS's own call: ratio {np.median(ratios):.2f} (at most 1.3), "
           f"{np.median(ours) * 1000:.2f} ms")  # fmt: skip
-    if gpu:
+    if index.gpu is not None:
         on_cpu = replace(index, gpu=None)
         taken = seconds(lambda query: on_cpu.search(query, M), texts)
         theirs = [[i for i, _ in on_cpu.search(query, M)] for query in texts]
         same = np.mean([len(set(a) & set(b)) / M for a, b in zip(found, theirs, strict=True)])
         print(f"on the CPU {np.median(taken) * 1000:.2f} ms, {np.median(taken) / np.median(ours):.1f} times as long, "
               f"and {same:.4f} of the hits the same")  # fmt: skip
-    print(f"estimate: {size(build_bytes(kind, world.count, DIMENSION))} to build, "
-          f"{size(search_bytes(kind, world.count, DIMENSION))} to search")  # fmt: skip
 
 
 if __name__ == "__main__":
