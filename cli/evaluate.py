@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import options, terminal
+from . import evaluate_judge, options, terminal
 from .wiring import encoder_device, wiring_of
 
 if TYPE_CHECKING:
@@ -184,6 +184,9 @@ def evaluate_articles(
         )
         _tell(each.notices)
     _show(measured, signed=False)
+
+
+app.command("judge")(evaluate_judge.judge)
 
 
 @app.command("compare")

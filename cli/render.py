@@ -31,11 +31,11 @@ def render(
     from .settings import load_settings
 
     settings = load_settings({"format": tuple(formats) if formats else None, "embed": embed})
-    from ..composer.article_json import from_json
+    from ..composer.article_json import read_article
     from ..composer.render import FILE_NAMES
     from ..composer.render import render as make
 
-    article = from_json(_read(source))
+    article = read_article(source)
     folder = source.parent if out is None else out
     if folder.absolute() != source.parent.absolute():
         _copy_pictures(article, source.parent, folder)
@@ -45,18 +45,6 @@ def render(
         terminal.print_json({"title": article.title, **paths})
     else:
         terminal.print_paths(paths)
-
-
-def _read(source: Path) -> str:
-    from ..composer.errors import ArticleInvalid
-
-    hint = "give the article.json that `limner compose` wrote"
-    try:
-        return source.read_bytes().decode("utf-8-sig")
-    except OSError as exc:
-        raise ArticleInvalid(f"cannot read {source}: {exc.strerror}", hint) from exc
-    except UnicodeDecodeError as exc:
-        raise ArticleInvalid(f"{source} is not text", hint) from exc
 
 
 def _copy_pictures(article: Article, source: Path, target: Path) -> None:

@@ -59,6 +59,22 @@ def to_json(article: Article) -> str:
         raise ArticleInvalid("the article holds a number that is not finite", "this is a fault in Limner") from exc
 
 
+def read_article(path: Path) -> Article:
+    """Return the Article of an article.json.
+
+    Raises:
+        ArticleInvalid: as `from_json`, and for a file that cannot be read.
+    """
+    hint = "give the article.json that `limner compose` wrote"
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as exc:
+        raise ArticleInvalid(f"cannot read {path}: {exc.strerror}", hint) from exc
+    except UnicodeDecodeError as exc:
+        raise ArticleInvalid(f"{path} is not text", hint) from exc
+    return from_json(text)
+
+
 def from_json(text: str) -> Article:
     """Return the Article that `to_json` wrote.
 

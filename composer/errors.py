@@ -15,6 +15,7 @@ LimnerError               message names the thing, hint names the fix (index/err
   ServerFailed            a served model's server that does not answer as it should
     ServerUnreachable     nobody answers at its address, or not in time
     ServerRefused         it wants another key, or not what it was asked for
+      ContentRefused      its filter does not let the content through
     ContextExceeded       a prompt that is longer than the server takes
   BatchUnreadable         a list of briefs that is missing, damaged or empty
   BatchBusy               another process composes into the same folder
@@ -84,6 +85,10 @@ class ServerUnreachable(ServerFailed):
 
 class ServerRefused(ServerFailed):
     """A server wants another key, or does not take what it was asked for."""
+
+
+class ContentRefused(ServerRefused):
+    """A server's filter does not let through what it was sent; another content may pass."""
 
 
 class ContextExceeded(ServerFailed):

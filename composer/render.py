@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -40,15 +40,17 @@ _ENGLISH = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class Shown:
     """One item of the page: a block's HTML, or a figure."""
 
     html: Markup | None
-    figure: _ShownFigure | None
+    figure: ShownFigure | None
 
 
 @dataclass(frozen=True, slots=True)
-class _ShownFigure:
+class ShownFigure:
+    """A figure as the page shows it; all of it is text."""
+
     address: str
     alt: str
     caption: str
@@ -107,23 +109,11 @@ def to_html(article: Article, *, embed_from: Path | None = None) -> str:
     """The article as one HTML page; with embed_from, the pictures of that folder are inside it."""
     environment = _environment()
     style = Markup(_template("style.css"))
-    parser, references = _parser(), _references(article)
-    lifted = _title_place(article)
-    items: list[_Shown] = []
-    title = Markup("")
-    for index, item in enumerate(article.blocks):
-        if isinstance(item, Figure):
-            if item.image is not None:
-                items.append(_Shown(None, _shown_figure(item, item.image, embed_from)))
-        elif index == lifted:
-            title = _heading_inside(parser, item, references)
-        elif html := _block_html(parser, item, references):
-            items.append(_Shown(html, None))
+    title, items = shown(article, _address if embed_from is None else partial(_data_url, embed_from))
     name = one_line(article.title) or (article.draft_path.stem if article.draft_path else "Article")
     page = environment.get_template("article.html.j2").render(
         name=name,
-        # a title that stands further down stays where its author put it
-        title=title or ("" if _titled_inside(article, lifted) else one_line(article.title)),
+        title=title,
         language=_language(article),
         description=_description(article),
         policy=_policy(article, style, items),
@@ -132,6 +122,29 @@ def to_html(article: Article, *, embed_from: Path | None = None) -> str:
         credits=list(dict.fromkeys(item.figure.credit for item in items if item.figure and item.figure.credit)),
     )
     return page if page.endswith("\n") else page + "\n"
+
+
+def shown(article: Article, address: Callable[[str], str]) -> tuple[Markup | str, list[Shown]]:
+    """The title and what stands below it; where the text has none, or another place for it, the title is empty.
+
+    Args:
+        article: what is shown.
+        address: of a picture, images/NAME, for the page.
+    """
+    parser, references = _parser(), _references(article)
+    lifted = _title_place(article)
+    items: list[Shown] = []
+    title = Markup("")
+    for index, item in enumerate(article.blocks):
+        if isinstance(item, Figure):
+            if item.image is not None:
+                items.append(Shown(None, _shown_figure(item, address(item.image))))
+        elif index == lifted:
+            title = _heading_inside(parser, item, references)
+        elif html := _block_html(parser, item, references):
+            items.append(Shown(html, None))
+    # a title that stands further down stays where its author put it
+    return title or ("" if _titled_inside(article, lifted) else one_line(article.title)), items
 
 
 def _source(article: Article) -> str:
@@ -286,10 +299,10 @@ def _heading_inside(parser: MarkdownIt, heading: Block, references: dict[str, An
     return Markup(parser.renderer.render([inline], parser.options, env))
 
 
-def _shown_figure(figure: Figure, image: str, embed_from: Path | None) -> _ShownFigure:
+def _shown_figure(figure: Figure, address: str) -> ShownFigure:
     shape = "tall" if figure.height > figure.width else "small" if 0 < figure.width < _SMALL_PX else "wide"
-    return _ShownFigure(
-        address=_address(image) if embed_from is None else _data_url(embed_from, image),
+    return ShownFigure(
+        address=address,
         alt=one_line(figure.alt) or one_line(figure.caption),
         caption=one_line(figure.caption),
         credit=one_line(figure.credit),
@@ -324,7 +337,7 @@ def _picture_missing(out_dir: Path, image: str) -> ArticleInvalid:
     )
 
 
-def _policy(article: Article, style: str, items: Sequence[_Shown]) -> str:
+def _policy(article: Article, style: str, items: Sequence[Shown]) -> str:
     """The page's Content-Security-Policy: nothing runs, and nothing is fetched but the pictures beside the page.
 
     Only a user's own draft may show the pictures that it links to elsewhere.

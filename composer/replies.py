@@ -86,7 +86,7 @@ def _spots_of_json(reply: str) -> list[tuple[int, str]] | None:
     Raises:
         ReplyInvalid: JSON of another form.
     """
-    value = _json_in(reply)
+    value = json_in(reply)
     if value and isinstance(value, dict):
         value = value.get("pictures", [value])
     if not isinstance(value, list) or any(not isinstance(item, dict) for item in value):
@@ -102,7 +102,7 @@ def _spots_of_json(reply: str) -> list[tuple[int, str]] | None:
     return [(spot.after, spot.caption) for spot in spots]
 
 
-def _json_in(reply: str) -> Any:
+def json_in(reply: str) -> Any:
     """The object or list in a reply, with or without a fence or talk around it; None where there is none."""
     for begin, end in ("{}", "[]"):
         first, last = reply.find(begin), reply.rfind(end)

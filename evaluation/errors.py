@@ -5,6 +5,7 @@ LimnerError               message names the thing, hint names the fix (index/err
   EvaluationMismatch      records of other settings, or two runs that cannot be compared
   EvaluationBusy          another process evaluates into the same folder
   RecordsUnreadable       a folder that holds no evaluation, or a damaged one
+  GradesInvalid           a file that holds no grades of a person
 """
 
 from __future__ import annotations
@@ -26,3 +27,7 @@ class EvaluationBusy(LimnerError):
 
 class RecordsUnreadable(LimnerError):
     """A folder that holds no evaluation, or one whose records are damaged."""
+
+
+class GradesInvalid(LimnerError):
+    """A file that holds no grades as the sheet saves them."""

@@ -1,7 +1,8 @@
 """What was found in each document, kept as it is found: an evaluation that was cut goes on, and two can be compared.
 
 OUT/evaluation.json   the settings, what the sites held, and a digest of both; records of other settings are refused
-OUT/records.jsonl     a document a line: the author's places and pictures, and what each system made of them
+OUT/records.jsonl     a document a line: the author's places and pictures, and what each system made of them; or a
+                      verdict a line, of a judge
 OUT/summary.json      the measures, when all documents are done
 """
 
@@ -9,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -45,28 +46,41 @@ class Record:
     placement: dict[str, Placement] = field(default_factory=dict)  # by system
     retrieval: dict[str, tuple[Rank, ...]] = field(default_factory=dict)  # by system, at the author's places
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (self.site, self.document)
 
-_RECORD = TypeAdapter(Record)
+
+class Kept(Protocol):
+    """A dataclass of plain values that is found again by its key."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> tuple[str, ...]: ...
 
 
-class Keeper:
+R = TypeVar("R", bound=Kept)
+
+
+class Keeper(Generic[R]):
     """The records so far, and where new ones are kept."""
 
-    def __init__(self, path: Path | None, records: list[Record]) -> None:
+    def __init__(self, path: Path | None, records: Sequence[R]) -> None:
         self._path = path
-        self._records = {(record.site, record.document): record for record in records}
+        self._records = {record.key: record for record in records}
 
-    def get(self, site: str, document: str) -> Record | None:
+    def get(self, *key: str) -> R | None:
         """What an earlier run found."""
-        return self._records.get((site, document))
+        return self._records.get(key)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: R) -> None:
         """Keep a record.
 
         Raises:
             WriteFailed: the disk refused.
         """
-        self._records[record.site, record.document] = record
+        self._records[record.key] = record
         if self._path is None:
             return
         try:
@@ -77,7 +91,13 @@ class Keeper:
 
 
 @contextmanager
-def keep_records(out: Path | None, settings: Mapping[str, Any], *, start_over: bool) -> Iterator[Keeper]:
+def keep_records(
+    out: Path | None,
+    settings: Mapping[str, Any],
+    *,
+    start_over: bool,
+    kind: type[R] = Record,  # pyright: ignore[reportArgumentType]
+) -> Iterator[Keeper[R]]:
     """Open the records in out for this evaluation alone; without a folder they are not kept.
 
     Raises:
@@ -98,7 +118,7 @@ def keep_records(out: Path | None, settings: Mapping[str, Any], *, start_over: b
         elif (out / SETTINGS).exists() or path.exists():
             _same(out, read_settings(out), settings)
         write_whole(out / SETTINGS, _json(asked))
-        records, whole = _read(path) if path.exists() else ([], True)
+        records, whole = _read(path, kind) if path.exists() else ([], True)
         if not whole:  # a line that a crash cut off is written anew
             write_whole(path, b"".join(map(_line, records)))
         yield Keeper(path, records)
@@ -138,7 +158,17 @@ def read_records(out: Path) -> list[Record]:
         raise RecordsUnreadable(
             f"{out} holds no evaluation", "name a folder that `limner evaluate articles` has written"
         )
-    return _read(path)[0]
+    return _read(path, Record)[0]
+
+
+def no_records(out: Path) -> None:
+    """Refuse a folder that holds the records of an evaluation, for what keeps none.
+
+    Raises:
+        EvaluationMismatch: it does.
+    """
+    if (out / SETTINGS).exists():
+        raise EvaluationMismatch(f"{out} holds another evaluation", "choose another --out")
 
 
 def write_summary(out: Path, summary: Mapping[str, Any]) -> None:
@@ -146,19 +176,21 @@ def write_summary(out: Path, summary: Mapping[str, Any]) -> None:
     write_whole(out / SUMMARY, _json(summary))
 
 
-def _read(path: Path) -> tuple[list[Record], bool]:
+def _read(path: Path, kind: type[R]) -> tuple[list[R], bool]:
     """The records of a file, and whether its last line is whole."""
+    adapter = TypeAdapter(kind)
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as exc:
         raise RecordsUnreadable(f"cannot read {path}", exc.strerror or str(exc)) from exc
-    records: list[Record] = []
+    records: list[R] = []
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            records.append(_RECORD.validate_json(line))
+            records.append(adapter.validate_json(line))
         except ValidationError as exc:
             raise RecordsUnreadable(
-                f"{path} is damaged in line {number}", "remove that line, or evaluate again with --start-over"
+                f"{path} is damaged in line {number}, or of another kind of evaluation",
+                "remove that line, or evaluate again with --start-over",
             ) from exc
     return records, not lines[-1]
 
@@ -179,7 +211,7 @@ def _remove(out: Path) -> None:
             raise write_failed(out / name, exc) from exc
 
 
-def _line(record: Record) -> bytes:
+def _line(record: Kept) -> bytes:
     return json.dumps(asdict(record), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 

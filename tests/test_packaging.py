@@ -96,6 +96,7 @@ def test_wheel_holds_pictures_prompts_templates_and_weights(wheel: Path) -> None
         "limner/templates/prompts/limner/write.j2",
         "limner/templates/article/article.html.j2",
         "limner/templates/article/style.css",
+        "limner/templates/sheet/sheet.js",
         "limner/index/nano_clip/open_clip_model.safetensors",
         "limner/composer/models/nano_vlm/model.safetensors",
     ):

@@ -14,7 +14,7 @@ from ..prompts import dialects
 from ..protocols import Message, Sampling
 from .load import SERVED_PREFIX, ModelInfo
 from .served_answers import answer_in, answer_schema, begun, scores_of, without_thought
-from .served_failures import LISTED, is_context, said
+from .served_failures import LISTED, is_context, is_filtered, said
 from .served_messages import PictureBounds, estimate_tokens, wire
 from .served_replies import after_thought, choice_of, held_to, only_json, texts_of
 from .served_server import Server, reach
@@ -198,6 +198,8 @@ class ServedModel:
     def _learn(self, exc: Exception, body: dict[str, Any], sent: Mapping[str, Any]) -> bool:
         """Whether a refusal says what to do without; that is remembered."""
         words = said(exc).lower()
+        if is_filtered(exc):
+            return False
         if is_context(exc):
             limit, prompt = _LIMIT.search(words), _PROMPT.search(words)
             room = int(limit[1]) - int(prompt[1]) if limit and prompt else 0

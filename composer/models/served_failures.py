@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..errors import ContextExceeded, ModelUnknown, ServerFailed, ServerRefused, ServerUnreachable
+from ..errors import ContentRefused, ContextExceeded, ModelUnknown, ServerFailed, ServerRefused, ServerUnreachable
 
 if TYPE_CHECKING:
     import openai
@@ -25,6 +25,10 @@ _VISION = re.compile(
     r"image|vision|multi-?modal|mmproj|content.{0,30}(?:must be a string|valid string|str type)|unknown variant", re.I
 )
 _TOO_MANY = re.compile(r"at most \d+ (?:image|picture|multi)|too many images|(?:number|count) of images", re.I)
+_FILTERED = re.compile(
+    r"content.?(?:filter|polic|management)|(?:data|content).?inspection|inappropriate content|moderation|safety system",
+    re.I,
+)
 _NO_MODEL = re.compile(r"model\b.{0,80}(?:not found|not exist|unknown)|(?:unknown|invalid) model|pinned to", re.I)
 
 
@@ -88,6 +92,11 @@ def _refused(
     exc: openai.APIStatusError, server: Server, reason: str, model: str, prompt_tokens: int, context_tokens: int
 ) -> LimnerError:
     status = exc.status_code
+    if status in (400, 403, 422) and is_filtered(exc):
+        return ContentRefused(
+            f"the filter of {server.base_url} does not let this through ({status}): {reason}",
+            "another text or other pictures may pass, and so may another model",
+        )
     if status in (401, 403):
         return _no_entry(server, status, reason)
     if status == 404 or (status in (400, 422) and _NO_MODEL.search(reason)):
@@ -174,3 +183,8 @@ def said(exc: Exception) -> str:
 def is_context(exc: Exception) -> bool:
     """Whether a request was refused for its length."""
     return getattr(exc, "code", None) == "context_length_exceeded" or bool(_CONTEXT.search(said(exc)))
+
+
+def is_filtered(exc: Exception) -> bool:
+    """Whether a request was refused for its content."""
+    return bool(_FILTERED.search(f"{getattr(exc, 'code', None)} {said(exc)}"))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from limner.composer.errors import (
+    ContentRefused,
     ContextExceeded,
     ModelUnknown,
     ReplyInvalid,
@@ -332,6 +333,8 @@ def web_page(exchange: Exchange) -> None:
             status(400, "This model's maximum context length is 2048 tokens, you gave 9000"),
             *(ContextExceeded, r"about 13 tokens is too long for m.*8,192.*9000", "--context-tokens"),
         ),
+        (status(400, "Filtered by our content management policy"), ContentRefused, "filter", "other pictures"),
+        (status(403, "Your input was flagged by moderation"), ContentRefused, "flagged", "another model"),
         (status(418, "teapot"), ServerRefused, "418.*teapot", ""),
         (web_page, ServerFailed, "not JSON", "--base-url"),
         (lambda exchange: exchange.send(200, "{'a", "application/json"), ServerFailed, "not JSON", "--base-url"),
@@ -350,6 +353,15 @@ def test_failures_name_the_fix(
         reply(model) if question == "generate" else model.score(PROMPT, ANSWERS)
     assert hint in raised.value.hint
     assert "\n" not in str(raised.value)
+
+
+def test_a_content_that_is_refused_does_not_pass_for_a_form_that_is(server: ScriptedServer, connect: Connect) -> None:
+    model = connect()
+    server.script = [status(400, "content_filter: not this"), lambda exchange: exchange.say("{}")]
+    with pytest.raises(ContentRefused):
+        list(model.generate(PROMPT, sampling=Sampling(9), schema=SCHEMA))
+    assert list(model.generate(PROMPT, sampling=Sampling(9), schema=SCHEMA)) == ["{}"]
+    assert [("response_format" in request.body) for request in server.asked] == [True, True]
 
 
 def test_hang_is_given_up_after_the_time_out_and_not_tried_again(server: ScriptedServer, connect: Connect) -> None:
