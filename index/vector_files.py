@@ -102,13 +102,13 @@ def vector_matrix(column: Any, dimension: int) -> np.ndarray:
     return flat.reshape(-1, dimension)
 
 
-def parquet_bytes(table: Any) -> bytes:
-    """A table as the bytes of a Parquet file."""
+def parquet_bytes(table: Any, *, use_dictionary: bool = True) -> bytes:
+    """A table as the bytes of a Parquet file; a dictionary of its values is for those that come again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", use_dictionary=use_dictionary)
     return sink.getvalue().to_pybytes()
 
 

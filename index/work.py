@@ -152,7 +152,7 @@ class Work:
         }
         # In the order of the build, which is the order of the vectors' ids; the hash keeps two builds apart.
         name = f"{self.reserve(1) if number is None else number:06d}-{batch[0].hash[:32]}.parquet"
-        write_whole(self._folder / name, parquet_bytes(pa.table(columns)))
+        write_whole(self._folder / name, parquet_bytes(pa.table(columns), use_dictionary=False))
 
     def vectors(self, contents: Contents) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The vectors of these contents that have an id, (k,) int64 and (k, d) float16, each once.

@@ -7,7 +7,6 @@ as it takes it.
 from __future__ import annotations
 
 import os
-import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -19,7 +18,7 @@ from ..encoder import Encoder
 from ..errors import PictureUnreadable
 from ..records import ImageRecord
 from ..scan import Found
-from ..work import Contents, Encoded, Work
+from ..work import Contents, Work
 from .engine import BATCH_SIZE, NO_CONTENT, Embedded, Progress
 from .steps import Read, encode_batch, read_picture
 
@@ -27,8 +26,6 @@ from .steps import Read, encode_batch, read_picture
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
     """One process; see Engine."""
-
-    keep_every_s: float = 2.0  # of finished work, a kill costs no more; a part a batch was a fifth of all encoding
 
     def embed(
         self,
@@ -72,20 +69,12 @@ class LocalEngine:
         def flush() -> None:
             batch, reasons = encode_batch(list(pending.values()), encoder)
             unfit.update(reasons)
-            encoded.extend(batch)
-            if time.monotonic() > kept_s + self.keep_every_s:
-                keep()
+            if batch:
+                work.keep(batch)
             for item in batch:
                 contents.add(item.hash, item.width, item.height, item.perceptual_hash, item.embedded)
             pending.clear()
             settle()
-
-        def keep() -> None:
-            nonlocal kept_s
-            if encoded:
-                work.keep(encoded)
-            encoded.clear()
-            kept_s = time.monotonic()
 
         def read_one(file: Found) -> Read:
             return read_picture(
@@ -99,27 +88,22 @@ class LocalEngine:
             )
 
         hashes: list[str] = []  # of the files since the last batch; empty for those that were skipped
-        encoded: list[Encoded] = []  # and not on the disk yet
-        kept_s = time.monotonic()
         reads = _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers))
-        try:
-            for file, read in zip(files, reads, strict=True):
-                hashes.append(read.hash)
-                if read.decoded and file.location in keep_seen:
-                    result.seen[file.location] = read.decoded.image
-                if read.reason:
-                    skip(file, read.reason, lasting=read.lasting)
-                elif read.decoded and contents.find(read.hash) is None and read.hash not in unfit:
-                    pending.setdefault(read.hash, read)
-                if len(pending) == batch_size:
-                    flush()
-                done += 1
-                progress(done - len(pending), len(files))
-            if pending:
+        for file, read in zip(files, reads, strict=True):
+            hashes.append(read.hash)
+            if read.decoded and file.location in keep_seen:
+                result.seen[file.location] = read.decoded.image
+            if read.reason:
+                skip(file, read.reason, lasting=read.lasting)
+            elif read.decoded and contents.find(read.hash) is None and read.hash not in unfit:
+                pending.setdefault(read.hash, read)
+            if len(pending) == batch_size:
                 flush()
-                progress(done, len(files))
-        finally:  # what is finished is kept, also where Ctrl-C comes or the encoder fails
-            keep()
+            done += 1
+            progress(done - len(pending), len(files))
+        if pending:
+            flush()
+            progress(done, len(files))
         settle()
         return result
 

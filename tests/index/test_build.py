@@ -18,7 +18,6 @@ import pytest
 from limner.index import atomic
 from limner.index.build import build, update
 from limner.index.encoder import EMBEDDED, encoders_at_hand, load_encoder
-from limner.index.engines.local import LocalEngine
 from limner.index.errors import (
     EncoderMismatch,
     LibraryDamaged,
@@ -322,7 +321,6 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from colours import ColourEncoder
 from limner.index.build import build
-from limner.index.engines.local import LocalEngine
 
 class Slow(ColourEncoder):
     def encode_images(self, images):
@@ -331,8 +329,7 @@ class Slow(ColourEncoder):
             time.sleep(60)
         return super().encode_images(images)
 
-engine = LocalEngine(keep_every_s=float(sys.argv[5]))
-build([Path(sys.argv[2])], Path(sys.argv[3]), encoder=Slow(), batch_size=3, engine=engine)
+build([Path(sys.argv[2])], Path(sys.argv[3]), encoder=Slow(), batch_size=3)
 """
 
 
@@ -356,10 +353,9 @@ def test_build_goes_on_after_it_was_stopped(tmp_path: Path, death: signal.Signal
         build([tmp_path / "old"], tmp_path / "straight", encoder=encoder)
     before = _files(library)
     tests = Path(__file__).parents[1]
-    # A kill costs what was not kept yet; Ctrl-C nothing.
-    keep_every_s = 0 if death == signal.SIGKILL else 3600
-    arguments = map(str, (tests, folder, library, flag, keep_every_s))
-    child = subprocess.Popen([sys.executable, "-c", _SLOW_BUILD, *arguments], stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", _SLOW_BUILD, str(tests), str(folder), str(library), str(flag)], stderr=subprocess.PIPE
+    )
     try:
         deadline = time.monotonic() + 60
         while not flag.exists():
@@ -389,8 +385,7 @@ def test_build_goes_on_after_it_was_stopped(tmp_path: Path, death: signal.Signal
 
 def test_build_does_broken_work_again(tmp_path: Path, colour_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with _failing_after(5, monkeypatch), pytest.raises(WriteFailed):
-        engine = LocalEngine(keep_every_s=0)
-        build([colour_folder], tmp_path / "library", encoder=ColourEncoder(), batch_size=1, engine=engine)
+        build([colour_folder], tmp_path / "library", encoder=ColourEncoder(), batch_size=1)
     parts = sorted((tmp_path / "library" / "work").rglob("*.parquet"))
     assert len(parts) == 5
     parts[0].write_bytes(b"cut")
