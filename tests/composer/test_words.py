@@ -60,6 +60,16 @@ def test_a_short_text_has_one_picture_and_a_long_one_more(library: Library) -> N
     assert len(find_spots(parse_draft(more), library, images=None).spots) == 2
 
 
+def test_short_paragraphs_have_what_the_long_ones_leave(library: Library) -> None:
+    recipe = "# Bread\n\n面包在石头烤箱里烤，船在港口。\n\nA fox.\n\n" + DRAFT.blocks[2].markdown
+
+    def places(images: int | None) -> list[int]:
+        return [spot.after_block for spot in find_spots(parse_draft(recipe), library, images=images).spots]
+
+    assert places(None) == places(1) == [3]
+    assert places(2) == [2, 3]
+
+
 def test_no_picture_has_two_places(library: Library) -> None:
     text = DRAFT.markdown + "\nAnd again the lighthouse turned above the northern cliffs all night long.\n"
     spots = find_spots(parse_draft(text), library, images=4)
