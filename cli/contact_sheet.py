@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from ..index.records import Hit
 
 THUMBNAIL_SIDE_PX = 480  # of the longer side; twice what is shown, for dense screens
-_QUALITY = 78
 _LABELS = {"picture": "picture", "words": "words", "sentences": "meaning"}
 
 
@@ -65,9 +63,10 @@ def write_contact_sheet(path: Path, text: str, hits: Sequence[Hit], *, where: st
 
 def _shown(hit: Hit) -> _Shown:
     from ..composer.pipeline import credit_line
+    from ..index.thumbnail import thumbnail
 
     image = hit.image
-    thumbnail, width, height = _thumbnail(image.path)
+    shown, width, height = thumbnail(image.path, THUMBNAIL_SIDE_PX)
     widest = max((abs(share) for _, share in hit.shares), default=0) or 1
     words = image.title or image.path.stem
     return _Shown(
@@ -81,22 +80,7 @@ def _shown(hit: Hit) -> _Shown:
             (_LABELS.get(name, name), f"{share:+.3f}", max(0, round(100 * share / widest)))
             for name, share in hit.shares
         ),
-        thumbnail=thumbnail,
+        thumbnail=shown,
         width=width,
         height=height,
     )
-
-
-def _thumbnail(path: Path) -> tuple[str, int, int]:
-    """A small picture as a data: address with its size, or nothing where the file is gone or unreadable."""
-    from ..index.decode import decode
-    from ..index.errors import PictureUnreadable
-
-    try:
-        image = decode(path, target_px=THUMBNAIL_SIDE_PX)
-    except PictureUnreadable:
-        return "", 0, 0
-    image.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX))
-    data = BytesIO()
-    image.save(data, "WEBP", quality=_QUALITY)
-    return f"data:image/webp;base64,{base64.b64encode(data.getvalue()).decode()}", image.width, image.height

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from . import evaluate_articles, options, terminal
+from . import evaluate_articles, evaluate_selection, options, terminal
 from .evaluate_tables import Seed, show
 
 app = typer.Typer()
@@ -20,6 +20,7 @@ def evaluate(ctx: typer.Context) -> None:
 
 
 app.command("articles")(evaluate_articles.evaluate_articles)
+app.command("selection")(evaluate_selection.evaluate_selection)
 
 
 @app.command("compare")

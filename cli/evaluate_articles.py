@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, terminal
-from .evaluate_tables import Seed, show
-from .wiring import encoder_device, wiring_of
+from .evaluate_pages import report_of_articles, write_pages
+from .evaluate_systems import check_kept, checked_candidates, load_systems, look
+from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
+from .running import RunningOptions, with_running
 
 if TYPE_CHECKING:
     from ..evaluation.articles import Survey
     from ..evaluation.report import Measured
+    from ..evaluation.seen import Seen
     from ..evaluation.site import Notice
+    from ..evaluation.systems import Settings, Systems
 
 _SHOWN_NOTICES = 5
 
@@ -31,6 +37,7 @@ class Knows(StrEnum):
     CAPTIONS = "captions"
 
 
+@with_running
 def evaluate_articles(
     ctx: typer.Context,
     sites: Annotated[
@@ -50,8 +57,8 @@ def evaluate_articles(
         str | None,
         typer.Option(
             "--tasks",
-            metavar="placement,retrieval",
-            help="What is measured, with commas between.  (default: both)",
+            metavar="placement,retrieval,selection",
+            help="What is measured, with commas between.  (default: all; selection with a model or encoder alone)",
             show_default=False,
         ),
     ] = None,
@@ -83,55 +90,63 @@ def evaluate_articles(
             show_default=False,
         ),
     ] = None,
+    model: EvaluatedModel = None,
+    running: RunningOptions = None,
+    encoder: Encoder = None,
+    candidates: options.Candidates = None,
+    permutations: options.Permutations = None,
     seed: Seed = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Keeps a record of each document: the same command goes on there, and `compare` reads it.",
-            show_default=False,
-        ),
-    ] = None,
-    start_over: Annotated[
-        bool, typer.Option("--start-over", help="Remove the evaluation that --out holds and begin anew.")
-    ] = False,
+    out: Kept = None,
+    start_over: StartOver = False,
+    html: Html = None,
     as_json: options.Json = False,
 ) -> None:
     """Take the pictures out of the articles of SITE, choose places and pictures anew, and compare with the author's."""
-    from ..evaluation.articles import TASKS, Settings, asked_for, check_names, evaluate, survey
+    from ..evaluation.articles import asked_for, check_names, evaluate, survey
     from ..evaluation.baselines import BASELINES
     from ..evaluation.records import keep_records, write_summary
     from ..evaluation.report import summarise
     from ..evaluation.site import open_site
+    from ..evaluation.systems import TASKS, Settings
     from .progress import Bar
     from .settings import load_settings
 
+    by_default = TASKS if model or encoder else TASKS[:2]
     settings = Settings(
         library_knows.value,  # pyright: ignore[reportArgumentType]
-        _listed(tasks, TASKS, "--tasks"),  # pyright: ignore[reportArgumentType]
+        _listed(tasks, TASKS, "--tasks") if tasks is not None else by_default,  # pyright: ignore[reportArgumentType]
         _listed(baseline, tuple(BASELINES), "--baseline"),
         limit,
         seed or 0,
+        checked_candidates(candidates),
+        permutations or 1,
     )
-    if start_over and out is None:
-        raise typer.BadParameter(
-            "is for an evaluation that is kept; name its folder by --out", param_hint="--start-over"
-        )
+    check_kept(out, start_over=start_over)
     opened = [open_site(site) for site in sites]
     check_names(opened)
     surveys: list[Survey] = []
     for site in opened:
         with Bar(f"Reading {site.name}") as bar:
             surveys.append(survey(site, bar))
-    encoder = wiring_of(ctx).sentence_encoder(sentences, encoder_device(load_settings({}))) if sentences else None
-    with keep_records(out, asked_for(settings, surveys, encoder), start_over=start_over) as keeper:
+    systems = load_systems(
+        ctx,
+        load_settings(running or {}),
+        model=model,
+        encoder=encoder,
+        sentences=sentences,
+        selects="selection" in settings.tasks,
+    )
+    asked = asked_for(settings, surveys, systems)
+    with keep_records(out, asked, start_over=start_over) as keeper, ExitStack() as stack:
+        systems = _with_eyes(systems, surveys, out, stack)
         with Bar("Evaluating") as bar:
-            records = evaluate(surveys, settings, keeper, encoder=encoder, progress=bar)
+            records = evaluate(surveys, settings, keeper, systems, progress=bar)
         measured = summarise(records, seed=settings.seed)
-        summary = _summary(surveys, settings.knows, sentences, len(records), measured)
+        summary = _summary(surveys, settings, systems, len(records), measured)
         if out is not None:
             write_summary(out, summary)
+        if html is not None or out is not None:
+            write_pages(report_of_articles(surveys, settings, systems, records, measured, keeper, out), html)
     if as_json:
         terminal.print_json(summary)
         return
@@ -143,6 +158,19 @@ def evaluate_articles(
         )
         _tell(each.notices)
     show(measured, signed=False)
+
+
+def _with_eyes(systems: Systems, surveys: Sequence[Survey], out: Path | None, stack: ExitStack) -> Systems:
+    """The systems once the encoder, if there is one, has looked at the pictures of every site."""
+    from ..evaluation.seen import library_beside
+
+    if systems.encoder is None:
+        return systems
+    seen: dict[str, Seen] = {}
+    for each in surveys:
+        library = stack.enter_context(library_beside(out, each.site.name))
+        seen[each.site.name] = look([each.site.root], systems.encoder, library)
+    return replace(systems, seen=seen)
 
 
 def _listed(given: str | None, known: Sequence[str], option: str) -> tuple[str, ...]:
@@ -158,13 +186,15 @@ def _listed(given: str | None, known: Sequence[str], option: str) -> tuple[str, 
 
 
 def _summary(
-    surveys: Sequence[Survey], knows: str, sentences: str | None, evaluated: int, measured: Sequence[Measured]
+    surveys: Sequence[Survey], settings: Settings, systems: Systems, evaluated: int, measured: Sequence[Measured]
 ) -> dict[str, Any]:
     from ..evaluation.report import tree_of
 
     return {
-        "library_knows": knows,
-        "sentences": sentences,
+        "library_knows": settings.knows,
+        "sentences": systems.sentences.name if systems.sentences else None,
+        "model": systems.model.name if systems.model else None,
+        "encoder": systems.encoder.name if systems.encoder else None,
         "documents": evaluated,
         "sites": [
             {

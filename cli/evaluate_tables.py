@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ _COLUMNS = {
         "f1_within_1": "within 1",
         "edit_similarity": "edit",
         "kendall_tau": "tau",
+        "clip_score": "CLIP",
     },
     "retrieval": {
         "recall_at_1": "R@1",
@@ -28,12 +30,49 @@ _COLUMNS = {
         "recall_at_8": "R@8",
         "mean_reciprocal_rank": "MRR",
     },
+    "selection": {
+        "agreement": "agrees",
+        "answered": "answered",
+    },
 }
 _HEADINGS = {
     "placement": "Placement of as many pictures as the author's: F1 exact and within 1 block, order",
     "retrieval": "Retrieval at the author's places",
+    "selection": "Selection: agreement with the choice of people",
 }
 
+EvaluatedModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="The model to measure; see `limner models list`.  (default: none)",
+        show_default=False,
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help="Look at the pictures too: nano-clip, a folder, or ARCHITECTURE/TAG of open_clip.  (default: none)",
+        show_default=False,
+    ),
+]
+Kept = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Keeps each record, and a page: the same command goes on there, and `compare` reads it.",
+        show_default=False,
+    ),
+]
+StartOver = Annotated[bool, typer.Option("--start-over", help="Remove the evaluation that --out holds and begin anew.")]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write a page to look at, with pictures inside.", show_default=False),
+]
 Seed = Annotated[
     int | None,
     typer.Option(
@@ -77,10 +116,11 @@ def _table(title: str, task: str, measured: Sequence[Measured], *, signed: bool)
         rows.setdefault(each.name.system, {})[each.name.measure] = cell
     table = Table(title=Text(terminal.clean(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold")
-    for heading in _COLUMNS[task].values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    shown = [measure for measure in _COLUMNS[task] if any(measure in cells for cells in rows.values())]
+    for measure in shown:
+        table.add_column(_COLUMNS[task][measure], justify="right", no_wrap=True)
     for system, cells in rows.items():
-        table.add_row(Text(terminal.clean(system)), *(cells.get(measure, Text("")) for measure in _COLUMNS[task]))
+        table.add_row(Text(terminal.clean(system)), *(cells.get(measure, Text("")) for measure in shown))
     return table
 
 

@@ -79,6 +79,18 @@ def said_channels(
     ]
 
 
+def weighed(picture: Channel, said: Sequence[Channel], *, is_strange: bool) -> list[Channel]:
+    """The channels with their weights, which sum to 1: those of said share what the picture leaves.
+
+    is_strange: the embedded encoder does not know such pictures.
+    """
+    weight = PICTURE_WEIGHT_WHEN_STRANGE if is_strange else PICTURE_WEIGHT
+    return [
+        replace(picture, weight=weight),
+        *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
+    ]
+
+
 def joined(libraries: Sequence[Sequence[Channel]]) -> list[Channel]:
     """The channels of several libraries, the same ones in each, as those of one that has all their pictures."""
     import numpy as np
