@@ -67,7 +67,8 @@ def report_of_items(
     count = sum(len(record.questions) for record in records)
     chooser, choices = right_and_wrong(records, lambda record: asked[record.document])
     part = Part(items.path.name, f"{count} places in {len(records)} articles", chooser=chooser, choices=choices)
-    facts = ["Of a few candidates, one of which people chose: how often a system takes that one."]
+    names = [each.name for each in (systems.model, systems.encoder) if each]
+    facts = [f"At each place people chose one of a few pictures. Asked again: {', '.join(names) or 'nobody'}."]
     return Report(f"Choices at {count} places", facts, measured, [part], out, _cautions(systems))
 
 
@@ -77,7 +78,7 @@ def _part(survey: Survey, records: Sequence[Record], keeper: Keeper) -> Part:
     from ..evaluation.page import Part
 
     site = survey.site
-    best, worst = best_and_worst(records, site, keeper.line)
+    best, worst = best_and_worst(records, site, survey.said, keeper.line)
     chooser, choices = right_and_wrong(
         records, lambda record: asked_again(record, site.page(record.document), site.root)
     )
@@ -96,6 +97,6 @@ def _part(survey: Survey, records: Sequence[Record], keeper: Keeper) -> Part:
 def _cautions(systems: Systems) -> list[str]:
     from .wiring import about_embedded
 
-    about = about_embedded(systems.model.name) if systems.model else None
-    seen = [each.caution for each in systems.seen.values() if each.caution]
-    return list(dict.fromkeys([*([about] if about else []), *seen]))
+    said = [about_embedded(systems.model.name) if systems.model else None]
+    said += [each.caution for each in systems.seen.values()]
+    return [caution.replace("`", "") for caution in dict.fromkeys(said) if caution]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,11 +11,11 @@ from ..composer import words
 from ..composer.article import Block
 from ..composer.markdown import one_line, plain_text
 from .baselines import BASELINES
-from .document import caption_of
 from .placement import match_places
 from .selection import CHANCE
 
 if TYPE_CHECKING:
+    from .pool import Words
     from .records import Placement, Record
     from .selection import Asked
     from .site import Page, Site
@@ -80,11 +80,11 @@ def shown_system(record: Record) -> str | None:
 
 
 def best_and_worst(
-    records: Sequence[Record], site: Site, line_of: Callable[[Record], int]
+    records: Sequence[Record], site: Site, said: Mapping[str, Words], line_of: Callable[[Record], int]
 ) -> tuple[list[Case], list[Case]]:
     """The documents with the highest and the lowest F1 within one block; of equal ones those with more pictures.
 
-    line_of says in which line of records.jsonl a record stands.
+    said is what the author says of each picture; line_of says in which line of records.jsonl a record stands.
     """
     system = shown_system(records[0])
     if system is None:
@@ -98,7 +98,7 @@ def best_and_worst(
     best = sorted(records, key=lambda record: (*(-value for value in f1(record)), -len(record.places)))[:EACH]
     rest = [record for record in records if record not in best]
     worst = sorted(rest, key=lambda record: (*f1(record), -len(record.places)))[:EACH]
-    cases = [[_case(record, site, system, line_of(record)) for record in some] for some in (best, worst)]
+    cases = [[_case(record, site, said, system, line_of(record)) for record in some] for some in (best, worst)]
     return cases[0], cases[1]
 
 
@@ -123,9 +123,9 @@ def _spread(cases: list[tuple[Record, int]], count: int) -> list[tuple[Record, i
     return [cases[(2 * i + 1) * len(cases) // (2 * some)] for i in range(some)]
 
 
-def _case(record: Record, site: Site, system: str, line: int) -> Case:
+def _case(record: Record, site: Site, said_of: Mapping[str, Words], system: str, line: int) -> Case:
     page, made = site.page(record.document), record.placement[system]
-    captions = {shown.file: caption_of(shown) for shown in page.pictures}
+    captions = {file: said_of[file].caption or said_of[file].alt for file in {*record.pictures, *made.pictures} if file}
     places = sorted({*record.places, *made.places})
     stops = tuple(_stop(place, page, record, made, captions, site.root) for place in places[:_STOPS])
     near, exact = (match_places(made.places, record.places, within=within).matched for within in (1, 0))
@@ -172,5 +172,8 @@ def _said_before(blocks: Sequence[Block]) -> str:
     """The end of the text that stands before a place."""
     for block in reversed(blocks):
         if text := one_line(plain_text(block)):
-            return text if len(text) <= _SAID_LENGTH else f"… {text[-_SAID_LENGTH:]}"
+            if len(text) <= _SAID_LENGTH:
+                return text
+            _, blank, rest = text[-_SAID_LENGTH:].partition(" ")  # a word that is cut says nothing
+            return f"… {rest if blank else text[-_SAID_LENGTH:]}"
     return ""

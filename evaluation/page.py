@@ -18,6 +18,8 @@ from .plots import interval_plot
 from .records import RECORDS, SETTINGS, SUMMARY
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from .cases import Case, Choice
     from .intervals import Estimate
     from .report import Measured
@@ -120,8 +122,6 @@ def to_page(report: Report, folder: Path) -> str:
 
 def _figures(site: str, measured: Sequence[Measured]) -> list[dict[str, Any]]:
     """What stands in the page for each task that was done."""
-    from markupsafe import Markup
-
     found: list[dict[str, Any]] = []
     for task, (heading, meaning, measures) in _TASKS.items():
         rows: dict[str, dict[str, Estimate]] = {}
@@ -131,13 +131,7 @@ def _figures(site: str, measured: Sequence[Measured]) -> list[dict[str, Any]]:
         shown = {key: value for key, value in measures.items() if any(key in cells for cells in rows.values())}
         if not shown:
             continue
-        plots = [
-            (
-                label,
-                Markup(interval_plot([(name, cells[key]) for name, cells in rows.items() if key in cells], low=low)),
-            )
-            for key, (label, low) in shown.items()
-        ]
+        plots = _plots(rows, shown)
         found.append(
             {
                 "heading": heading,
@@ -148,6 +142,24 @@ def _figures(site: str, measured: Sequence[Measured]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _plots(
+    rows: Mapping[str, Mapping[str, Estimate]], shown: Mapping[str, tuple[str, float]]
+) -> list[tuple[str, Markup]]:
+    """A plot a measure with a row a system; of one system alone one plot with a row a measure."""
+    from markupsafe import Markup
+
+    if len(rows) == 1:
+        ((system, cells),) = rows.items()
+        low = min(low for _, low in shown.values())
+        return [(system, Markup(interval_plot([(label, cells[key]) for key, (label, _) in shown.items()], low=low)))]
+    plots: list[tuple[str, Markup]] = []
+    for key, (label, low) in shown.items():
+        found = [(name, cells[key]) for name, cells in rows.items() if key in cells]
+        if key != "answered" or any(each.value < 1 for _, each in found):
+            plots.append((label, Markup(interval_plot(found, low=low))))
+    return plots
 
 
 def _cell(found: Estimate | None) -> tuple[str, str]:

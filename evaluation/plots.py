@@ -50,7 +50,7 @@ def _frame(axes: Axes, count: int, low: float, high: float) -> None:
     axes.tick_params(length=0, labelcolor=_SOFT)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.vlines(ticks, -0.45, count - 0.35, colors=_RULE, linewidth=0.7, zorder=0)
+    axes.hlines(range(count), low, high, colors=_RULE, linewidth=1, zorder=0)
 
 
 def _row(axes: Axes, y: int, name: str, found: Estimate, low: float, high: float) -> None:

@@ -1,0 +1,5 @@
+"""A browser for the page of an evaluation."""
+
+from ..composer.conftest import browser
+
+__all__ = ["browser"]
