@@ -32,6 +32,7 @@ def load_systems(
     """Load what is named, a note first where the model knows one world alone; one that selects must read pictures."""
     from ..composer.protocols import reads_pictures
     from ..composer.words import NAME as BY_WORDS
+    from ..evaluation.remembered import Remembered
     from ..evaluation.systems import Systems
 
     if model == BY_WORDS:
@@ -43,7 +44,7 @@ def load_systems(
     if loaded and selects and not reads_pictures(loaded):
         raise typer.BadParameter(f"{model} reads no pictures; leave selection out of --tasks", param_hint="--model")
     return Systems(
-        wiring.sentence_encoder(sentences, device) if sentences else None,
+        Remembered(wiring.sentence_encoder(sentences, device)) if sentences else None,
         loaded,
         wiring.encoder(encoder, device) if encoder else None,
     )

@@ -28,8 +28,7 @@ def interval_plot(rows: Sequence[tuple[str, Estimate]], *, low: float = 0.0, hig
 
     said = "; ".join(f"{name} {_figure(found.value)}" for name, found in rows)
     # The salt makes the names of what is drawn several times differ from those of the page's other drawings.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": said, "font.size": _FONT_PX}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": said, "font.size": _FONT_PX}):
         height = _ROW_IN * len(rows) + _AXIS_IN
         figure = Figure(figsize=(_WIDTH_IN, height))
         axes = figure.add_axes((0.02, _AXIS_IN / height, 0.96, 1 - _AXIS_IN / height))

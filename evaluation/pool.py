@@ -69,8 +69,10 @@ class Pool:
         if encoder is not None:
             from ..index.sentences import index_sentences
 
-            self._sentences = index_sentences(known, encoder)
-            self._with_sentences = self._sentences.ids - 1
+            sentences = index_sentences(known, encoder)
+            # Where nobody said anything there is nothing to compare a text with, and none is encoded.
+            self._sentences = sentences if len(sentences.ids) else None
+            self._with_sentences = sentences.ids - 1
 
         self._seen = seen
         self._paths = [record.path for record in self._records]

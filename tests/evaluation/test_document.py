@@ -120,7 +120,9 @@ def test_who_knows_nothing_agrees_by_chance(site: Site) -> None:
 
 def test_an_encoder_finds_what_the_words_do_not_know(site: Site, tmp_path: Path, encoder: ColourEncoder) -> None:
     settings = Settings("nothing", baselines=("uniform",))
-    record = by_document(evaluate([survey(site)], settings, Keeper(None, []), systems(site, tmp_path, encoder)))["blue.md"]
+    record = by_document(evaluate([survey(site)], settings, Keeper(None, []), systems(site, tmp_path, encoder)))[
+        "blue.md"
+    ]
 
     assert record.retrieval == {"words and pictures": (Rank(0, 1),)}
     assert record.selection["CLIP top-1"][0].agrees == 1.0
@@ -131,7 +133,9 @@ def test_the_clip_score_is_the_cosine_of_paragraph_and_picture(
     site: Site, tmp_path: Path, encoder: ColourEncoder
 ) -> None:
     settings = Settings("alt", tasks=("placement",), baselines=("words",))
-    record = by_document(evaluate([survey(site)], settings, Keeper(None, []), systems(site, tmp_path, encoder)))["story.md"]
+    record = by_document(evaluate([survey(site)], settings, Keeper(None, []), systems(site, tmp_path, encoder)))[
+        "story.md"
+    ]
 
     red, white, green = record.clip["author"]
     assert (red, green) == (pytest.approx(1.0, abs=0.01), pytest.approx(1.0, abs=0.01))

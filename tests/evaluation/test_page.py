@@ -86,7 +86,8 @@ def test_plots_have_the_page_s_colours_in_light_and_in_dark(browser: Browser, pa
         opened.show(page)
         found.append(
             opened.page.evaluate(
-                "[getComputedStyle(document.querySelector('svg .fill-ink')).fill, getComputedStyle(document.body).color]"
+                "['svg .fill-ink', 'body'].map(name => getComputedStyle(document.querySelector(name)))"
+                ".map((style, i) => i ? style.color : style.fill)"
             )
         )
         opened.page.close()
