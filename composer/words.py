@@ -41,7 +41,7 @@ def find_spots(draft: Draft, library: ImageSearch, *, images: int | None) -> Spo
     texts = {
         index: text
         for index, block in enumerate(draft.blocks)
-        if can_stand_after(block) and (text := plain_text(block))
+        if can_stand_after(block) and (text := plain_text(block)) and not _announces(text)
     }
     long = [index for index, text in texts.items() if len(text) >= SHORTEST]
     short = [index for index in texts if index not in long]
@@ -62,6 +62,11 @@ def find_spots(draft: Draft, library: ImageSearch, *, images: int | None) -> Spo
         notices.append(f"{images} pictures asked for, the words of the library speak for {len(taken)}")
     taken.sort(key=lambda place: place.block)
     return Spots(tuple(Spot(place.block, _said(place.hit.image)) for place in taken), tuple(notices))
+
+
+def _announces(text: str) -> bool:
+    """Whether a text leads to what follows: a picture would part them, and its few words single one out by chance."""
+    return text.rstrip()[-1:] in (":", "：")
 
 
 def choose_first(candidates: Candidates) -> Choice:

@@ -70,6 +70,16 @@ def test_short_paragraphs_have_what_the_long_ones_leave(library: Library) -> Non
     assert places(2) == [2, 3]
 
 
+def test_no_picture_parts_a_line_from_the_list_that_it_announces(library: Library) -> None:
+    before = "# Bread\n\nThe lighthouse on the northern cliffs needs all of this, and no more"
+    after = "\n\n- oil\n\nThe baker and the loaves.\n"
+
+    def place(mark: str) -> int:
+        return find_spots(parse_draft(before + mark + after), library, images=1).spots[0].after_block
+
+    assert (place("."), place(":"), place("：")) == (1, 3, 3)
+
+
 def test_no_picture_has_two_places(library: Library) -> None:
     text = DRAFT.markdown + "\nAnd again the lighthouse turned above the northern cliffs all night long.\n"
     spots = find_spots(parse_draft(text), library, images=4)
