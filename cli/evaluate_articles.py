@@ -111,6 +111,7 @@ def evaluate_articles(
     from .progress import Bar
     from .settings import load_settings
 
+    given = load_settings({"candidates": candidates, "permutations": permutations, **(running or {})})
     by_default = TASKS if model or encoder else TASKS[:2]
     settings = Settings(
         library_knows.value,  # pyright: ignore[reportArgumentType]
@@ -118,8 +119,8 @@ def evaluate_articles(
         _listed(baseline, tuple(BASELINES), "--baseline"),
         limit,
         seed or 0,
-        checked_candidates(candidates),
-        permutations or 1,
+        checked_candidates(given.candidates),
+        given.permutations,
     )
     check_kept(out, start_over=start_over)
     opened = [open_site(site) for site in sites]
@@ -130,7 +131,7 @@ def evaluate_articles(
             surveys.append(survey(site, bar))
     systems = load_systems(
         ctx,
-        load_settings(running or {}),
+        given,
         model=model,
         encoder=encoder,
         sentences=sentences,

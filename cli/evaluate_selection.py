@@ -50,9 +50,12 @@ def evaluate_selection(
     from .settings import load_settings
 
     check_kept(out, start_over=start_over)
+    if not (model or encoder):
+        raise typer.BadParameter("is missing, and so is --encoder: nobody is asked", param_hint="--model")
+    given = load_settings({"permutations": permutations, **(running or {})})
     read = read_items(items)
-    systems = load_systems(ctx, load_settings(running or {}), model=model, encoder=encoder)
-    readings = permutations or 1
+    systems = load_systems(ctx, given, model=model, encoder=encoder)
+    readings = given.permutations
     asked = asked_for_items(read, systems.model, systems.encoder, permutations=readings, limit=limit)
     with keep_records(out, asked, start_over=start_over) as keeper, library_beside(out, "items") as library:
         seen = look(read.candidates, systems.encoder, library) if systems.encoder else None

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ..index.encoder import Encoder
     from .settings import Settings
 
-DEFAULT_CANDIDATES = 4
-
 
 def load_systems(
     ctx: typer.Context,
@@ -64,13 +62,13 @@ def look(sources: Sequence[Path], encoder: Encoder, library: Path) -> Seen:
     return seen
 
 
-def checked_candidates(given: int | None) -> int:
-    """How many candidates a model chooses from."""
+def checked_candidates(given: int) -> int:
+    """How many candidates a model chooses from: two or more, or there is nothing to choose."""
     from ..composer.select import MAX_CANDIDATES
 
-    if given is not None and not 2 <= given <= MAX_CANDIDATES:
+    if not 2 <= given <= MAX_CANDIDATES:
         raise typer.BadParameter(f"must be from 2 to {MAX_CANDIDATES}, not {given}", param_hint="-m")
-    return given or DEFAULT_CANDIDATES
+    return given
 
 
 def check_kept(out: Path | None, *, start_over: bool) -> None:

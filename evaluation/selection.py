@@ -20,10 +20,11 @@ from ..index.errors import PictureUnreadable
 from ..index.records import Hit, ImageRecord
 from .ranking import rank_of
 from .records import Pick, Question
-from .seen import Seen
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from .seen import Seen
 
 CHANCE, CLIP = "chance", "CLIP top-1"
 

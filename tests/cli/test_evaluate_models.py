@@ -144,7 +144,8 @@ def test_two_models_over_one_list_are_compared(limner: Limner, items: Path, tmp_
 def test_the_page_is_written_beside_the_records_and_where_it_is_asked_for(
     limner: Limner, items: Path, site: Path, tmp_path: Path
 ) -> None:
-    limner("evaluate", "selection", items, "--out", tmp_path / "out", "--html", tmp_path / "one.html")
+    command = ("evaluate", "selection", items, "--encoder", "colour", "--out", tmp_path / "out")
+    limner(*command, "--html", tmp_path / "one.html")
     done = limner("evaluate", "articles", site, "--html", tmp_path / "two.html")
 
     assert 'href="records.jsonl"' in (tmp_path / "out" / "report.html").read_text()
@@ -186,8 +187,18 @@ def test_a_model_without_eyes_may_place_and_not_select(limner: Limner, site: Pat
 
 def test_a_list_that_is_none_is_one_line(limner: Limner, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text('{"context": []}\n')
-    done = limner("evaluate", "selection", tmp_path / "bad.jsonl")
+    done = limner("evaluate", "selection", tmp_path / "bad.jsonl", "--encoder", "colour")
 
     assert done.exit_code == 1
     assert done.stderr.startswith("error: ")
     assert "line 1" in done.stderr
+    nobody = limner("evaluate", "selection", tmp_path / "bad.jsonl")
+    assert nobody.exit_code == 2
+    assert "--encoder: nobody is asked" in nobody.stderr
+
+
+def test_settings_say_how_many_candidates_there_are(limner: Limner, site: Path, own_folder: Path) -> None:
+    (own_folder / "limner.toml").write_text("candidates = 2\n")
+    done = limner("evaluate", "articles", site, "--tasks", "selection", "--json")
+
+    assert results(done.stdout, "selection")["chance", "agreement"] == 0.5
