@@ -68,6 +68,7 @@ def test_short_paragraphs_have_what_the_long_ones_leave(library: Library) -> Non
 
     assert places(None) == places(1) == [3]
     assert places(2) == [2, 3]
+    assert find_spots(parse_draft("A fox.\n"), library, images=None).spots == ()
 
 
 def test_no_picture_parts_a_line_from_the_list_that_it_announces(library: Library) -> None:
