@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -28,7 +29,11 @@ def interval_plot(rows: Sequence[tuple[str, Estimate]], *, low: float = 0.0, hig
 
     said = "; ".join(f"{name} {_figure(found.value)}" for name, found in rows)
     # The salt makes the names of what is drawn several times differ from those of the page's other drawings.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": said, "font.size": _FONT_PX}):
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": said, "font.size": _FONT_PX}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts draw the text, not matplotlib's
         height = _ROW_IN * len(rows) + _AXIS_IN
         figure = Figure(figsize=(_WIDTH_IN, height))
         axes = figure.add_axes((0.02, _AXIS_IN / height, 0.96, 1 - _AXIS_IN / height))

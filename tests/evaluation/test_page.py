@@ -156,11 +156,12 @@ def test_choices_are_shown_right_and_wrong() -> None:
 
 
 def test_a_plot_is_text_without_styles_and_the_same_each_time() -> None:
-    rows = [("one $x$ <b>", Estimate(0.25, 0.1, 0.5, 3)), ("two", Estimate(1.0, None, None, 1))]
+    rows = [("one $x$ <b> 模型", Estimate(0.25, 0.1, 0.5, 3)), ("two", Estimate(-0.5, None, None, 1))]
     plot = interval_plot(rows)
 
     assert plot == interval_plot(rows)
-    assert "one $x$ &lt;b&gt;</text>" in plot
+    assert "one $x$ &lt;b&gt; 模型</text>" in plot
     assert ">.250</text>" in plot
+    assert ">-.500</text>" in plot
     assert "style" not in plot
     assert "#0" not in re.sub(r'href="#\w+"', "", plot)
