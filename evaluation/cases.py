@@ -133,7 +133,7 @@ def _case(record: Record, site: Site, said_of: Mapping[str, Words], system: str,
     count = len(record.places)
     said = (
         f"{exact} of {count} places are the author's, {near} within one block; "
-        f"{same} of {len(set(record.pictures))} pictures are in the document"
+        f"of the author's {len(set(record.pictures))} pictures {same} came back"
     )
     title = one_line(page.draft.title) or record.document
     return Case(record.document, title, line, said, stops, len(places) - len(stops), made.notes)

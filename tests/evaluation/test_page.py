@@ -121,7 +121,7 @@ def test_the_best_and_the_worst_documents_stand_there_once(surveyed: Survey, rec
     assert {case.document for case in best} | {case.document for case in worst} == {f"{name}.md" for name in COLOURS}
     (stop,) = best[0].stops
     assert (stop.authors[0].file, stop.ours[0].where, stop.ours[0].is_authors) == (stop.ours[0].file, "same", True)
-    assert best[0].said == "1 of 1 places are the author's, 1 within one block; 1 of 1 pictures are in the document"
+    assert best[0].said == "1 of 1 places are the author's, 1 within one block; of the author's 1 pictures 1 came back"
     ours = next(stop.ours[0] for stop in worst[0].stops if stop.ours)
     assert ours.where == "elsewhere"
 
