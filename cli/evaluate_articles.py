@@ -58,7 +58,7 @@ def evaluate_articles(
         typer.Option(
             "--tasks",
             metavar="placement,retrieval,selection",
-            help="What is measured, with commas between.  (default: all; selection with a model or encoder alone)",
+            help="What is measured, with commas between.  (default: all; selection only with a model or encoder)",
             show_default=False,
         ),
     ] = None,

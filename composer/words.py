@@ -7,6 +7,7 @@ chapters of a textbook whose pictures had captions, .60 of the places came withi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..index.records import Hit, ImageRecord
@@ -17,10 +18,13 @@ from .retrieve import retrieve
 from .spot import Spots, can_stand_after
 
 NAME = "words"  # what --model takes and article.json records
-WORDS_PER_PICTURE = 600  # where the user names no number; the authors of that textbook wrote 870
+# Where the user names no number: the authors of that textbook wrote 870, those of Chinese recipes 360 characters.
+WORDS_PER_PICTURE = 600
 # Characters of a paragraph that says enough to go first; shorter ones have what is then still wanted. Counting Chinese
 # characters twice as long found more places and worse ones (benchmarks/LOG.md).
 SHORTEST = 40
+# A character of Chinese or Japanese counts as a word, as in a brief's length.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\S+?(?=[\s\u3040-\u30ff\u3400-\u9fff]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def find_spots(draft: Draft, library: ImageSearch, *, images: int | None) -> Spo
     long = [index for index, text in texts.items() if len(text) >= SHORTEST]
     short = [index for index in texts if index not in long]
     notices: list[str] = []
-    wanted = images or max(1, round(sum(len(texts[index].split()) for index in long) / WORDS_PER_PICTURE))
+    wanted = images or max(1, round(sum(len(_WORD.findall(texts[index])) for index in long) / WORDS_PER_PICTURE))
     taken: list[_Place] = []
     gone: set[int] = set()
     for some in (long, short) if images else (long,):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .sentences import SentenceEncoder, SentenceIndex
 
 PICTURE_WEIGHT = 0.5
-# The embedded encoder over pictures that it does not know: its order is hardly better than chance there. At .1 it spoilt
-# the places that words choose by how far the best picture leads (benchmarks/LOG.md).
+# The embedded encoder over pictures that it does not know: its order is hardly better than chance there. At .1 it
+# spoilt the places that words choose by how far the best picture leads (benchmarks/LOG.md).
 PICTURE_WEIGHT_WHEN_STRANGE = 0.03
 # Within the words; tuned on half of the documents of benchmarks/words_retrieval.py.
 SENTENCE_WEIGHT = 0.6

@@ -60,6 +60,13 @@ def test_a_short_text_has_one_picture_and_a_long_one_more(library: Library) -> N
     assert len(find_spots(parse_draft(more), library, images=None).spots) == 2
 
 
+def test_a_chinese_text_is_measured_in_characters(library: Library) -> None:
+    filler = "这里没有什么新鲜事，大家都早就知道了。" * 40
+    text = "# 面包\n\n" + "\n\n".join(f"A {word} here. {filler}" for word in ("lighthouse", "fox", "loaves"))
+
+    assert len(find_spots(parse_draft(text), library, images=None).spots) == 3
+
+
 def test_short_paragraphs_have_what_the_long_ones_leave(library: Library) -> None:
     recipe = "# Bread\n\n面包在石头烤箱里烤，船在港口。\n\nA fox.\n\n" + DRAFT.blocks[2].markdown
 
