@@ -57,7 +57,6 @@ class _Line(BaseModel):
 class Item:
     """A place with its candidates, as the file has it."""
 
-    line: int  # from 1
     article: str
     asked: Asked
     question: Question  # candidates as the file names them
@@ -173,7 +172,7 @@ def _item(path: Path, number: int, line: bytes) -> Item:
         if not picture.is_file():
             raise wrong(f"the picture {picture} is not there")
     asked = Asked(read.title, context, read.caption, candidates, answer)
-    return Item(number, read.article or f"line {number}", asked, Question(tuple(read.candidates), answer))
+    return Item(read.article or f"line {number}", asked, Question(tuple(read.candidates), answer))
 
 
 def _context(parts: Sequence[str | _Shown], root: Path) -> Iterator[Block | Path]:
