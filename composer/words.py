@@ -7,6 +7,7 @@ chapters of a textbook whose pictures had captions, .60 of the places came withi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..index.records import Hit, ImageRecord
@@ -17,8 +18,13 @@ from .retrieve import retrieve
 from .spot import Spots, can_stand_after
 
 NAME = "words"  # what --model takes and article.json records
-WORDS_PER_PICTURE = 600  # where the user names no number; the authors of that textbook wrote 870
-SHORTEST = 40  # characters of a paragraph that can single out a picture
+# Where the user names no number: the authors of that textbook wrote 870, those of Chinese recipes 360 characters.
+WORDS_PER_PICTURE = 600
+# Characters of a paragraph that says enough to go first; shorter ones have what is then still wanted. Counting Chinese
+# characters twice as long found more places and worse ones (benchmarks/LOG.md).
+SHORTEST = 40
+# A character of Chinese or Japanese counts as a word, as in a brief's length.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\S+?(?=[\s\u3040-\u30ff\u3400-\u9fff]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +39,38 @@ class _Place:
 def find_spots(draft: Draft, library: ImageSearch, *, images: int | None) -> Spots:
     """The places where the library's words speak most for one picture, at most one a picture, in reading order.
 
-    A spot's caption is what the library says of its picture. With `images`, so many where the text has room.
+    A spot's caption is what the library says of its picture. With `images`, so many where the text has room: after the
+    long paragraphs first, and after short ones where those are not enough.
     """
     texts = {
         index: text
         for index, block in enumerate(draft.blocks)
-        if can_stand_after(block) and len(text := plain_text(block)) >= SHORTEST
+        if can_stand_after(block) and (text := plain_text(block)) and not _announces(text)
     }
+    long = [index for index, text in texts.items() if len(text) >= SHORTEST]
+    short = [index for index in texts if index not in long]
     notices: list[str] = []
-    wanted = images or max(1, round(sum(len(text.split()) for text in texts.values()) / WORDS_PER_PICTURE))
-    places = sorted(
-        (place for index, text in texts.items() if (place := _place(index, text, library))),
-        key=lambda place: (-place.lead, place.block),
-    )
+    wanted = images or max(1, round(sum(len(_WORD.findall(texts[index])) for index in long) / WORDS_PER_PICTURE))
     taken: list[_Place] = []
     gone: set[int] = set()
-    for place in places:
-        image_id = place.hit.image.id
-        if len(taken) < wanted and image_id not in gone:
-            taken.append(place)
-            gone.update((image_id, *library.duplicates(image_id)))
+    for some in (long, short) if images else (long,):
+        if len(taken) == wanted:
+            break
+        places = [place for index in some if (place := _place(index, texts[index], library))]
+        for place in sorted(places, key=lambda place: (-place.lead, place.block)):
+            image_id = place.hit.image.id
+            if len(taken) < wanted and image_id not in gone:
+                taken.append(place)
+                gone.update((image_id, *library.duplicates(image_id)))
     if images is not None and len(taken) < images:
         notices.append(f"{images} pictures asked for, the words of the library speak for {len(taken)}")
     taken.sort(key=lambda place: place.block)
     return Spots(tuple(Spot(place.block, _said(place.hit.image)) for place in taken), tuple(notices))
+
+
+def _announces(text: str) -> bool:
+    """Whether a text leads to what follows: a picture would part them, and its few words single one out by chance."""
+    return text.rstrip()[-1:] in (":", "：")
 
 
 def choose_first(candidates: Candidates) -> Choice:

@@ -1,8 +1,8 @@
 """Articles taken apart and put together again: pictures out, then the places and the pictures asked for anew.
 
 Placement: as many pictures as the author has, wherever a system puts them. Retrieval: at the author's own places, where
-the author's picture stands among all of the site. What a model does at either comes in by the same two doors: a Placer,
-and ranks.
+the author's picture stands among all of the site. Selection: there too, which of a few candidates is taken. A model
+places by the pipeline's own step, and selects by it.
 """
 
 from __future__ import annotations
@@ -12,34 +12,17 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any
 
-from ..composer.retrieve import paragraphs_around, retrieve
 from .apart import without_credit
-from .baselines import BASELINES, Placer
+from .document import record_of
 from .errors import EvaluationMismatch, SiteUnreadable
-from .pool import Knows, Pool, Words
-from .records import Keeper, Placement, Record
-from .site import Notice, Page, Site
+from .pool import Pool, Words
+from .records import Keeper, Record
+from .site import Notice, Site
+from .systems import ALONE, Settings, Systems, named
 
-if TYPE_CHECKING:
-    from ..index.records import Hit
-    from ..index.sentences import SentenceEncoder
-
-Task = Literal["placement", "retrieval"]
-TASKS: tuple[Task, ...] = get_args(Task)
 Progress = Callable[[int, int], None]  # done, of all
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is evaluated, and what the library may know."""
-
-    knows: Knows = "captions"
-    tasks: tuple[Task, ...] = TASKS
-    baselines: tuple[str, ...] = tuple(BASELINES)
-    limit: int | None = None  # documents of each site, drawn by the seed
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +83,32 @@ def check_names(sites: Sequence[Site]) -> None:
             )
 
 
-def asked_for(settings: Settings, surveys: Sequence[Survey], encoder: SentenceEncoder | None) -> dict[str, Any]:
+def asked_for(settings: Settings, surveys: Sequence[Survey], systems: Systems = ALONE) -> dict[str, Any]:
     """All that the records of an evaluation depend on, for `keep_records`."""
-    return {
+    asked: dict[str, Any] = {
         "knows": settings.knows,
         "tasks": list(settings.tasks),
         "baselines": list(settings.baselines) if "placement" in settings.tasks else [],
-        "sentences": encoder.fingerprint if encoder else None,
+        "sentences": systems.sentences.fingerprint if systems.sentences else None,
         "limit": settings.limit,
         "seed": settings.seed,
         "sites": {each.site.name: each.digest for each in surveys},
     }
+    if systems.model:
+        asked["model"] = named(systems.model)
+    if systems.encoder:
+        asked["encoder"] = systems.encoder.fingerprint
+    if "selection" in settings.tasks:
+        asked |= {"candidates": settings.candidates, "permutations": settings.permutations if systems.model else 1}
+    return asked
 
 
 def evaluate(
     surveys: Sequence[Survey],
     settings: Settings,
     keeper: Keeper,
+    systems: Systems = ALONE,
     *,
-    encoder: SentenceEncoder | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[Record]:
     """The records of all documents, in their order; those that the keeper has are not made again."""
@@ -130,38 +120,19 @@ def evaluate(
         for document in documents:
             record = keeper.get(each.site.name, document)
             if record is None:
-                pool = pool or Pool(each.site.root, each.said, settings.knows, seed=settings.seed, encoder=encoder)
-                record = _record(each.site, each.site.page(document), pool, settings, encoder)
+                pool = pool or Pool(
+                    each.site.root,
+                    each.said,
+                    settings.knows,
+                    seed=settings.seed,
+                    encoder=systems.sentences,
+                    seen=systems.seen.get(each.site.name),
+                )
+                record = record_of(each.site, each.site.page(document), pool, settings, systems)
                 keeper.add(record)
             records.append(record)
             progress(len(records), total)
     return records
-
-
-def put_together(page: Page, pool: Pool, place: Placer) -> Placement:
-    """A system's places for as many pictures as the author has, and at each the best picture that is not used yet."""
-    spots = sorted(place(page.draft, pool, len(page.pictures)), key=lambda spot: spot.after_block)
-    used: list[Hit] = []
-    pictures: list[str] = []
-    for spot in spots:
-        hits = retrieve(spot, pool, 1, used=used, blocks=page.draft.blocks).hits
-        used += hits
-        pictures.append(pool.name(hits[0]) if hits else "")
-    return Placement(tuple(spot.after_block for spot in spots), tuple(pictures))
-
-
-def _record(site: Site, page: Page, pool: Pool, settings: Settings, encoder: SentenceEncoder | None) -> Record:
-    places = tuple(shown.placed.after_block for shown in page.pictures)
-    pictures = tuple(shown.file for shown in page.pictures)
-    placement: dict[str, Placement] = {}
-    if "placement" in settings.tasks:
-        placement = {name: put_together(page, pool, BASELINES[name]) for name in settings.baselines}
-    retrieval = {}
-    if "retrieval" in settings.tasks:
-        around = [paragraphs_around(page.draft.blocks, place) for place in places]
-        ranks = tuple(pool.rank(name, context) for name, context in zip(pictures, around, strict=True))
-        retrieval["words and sentences" if encoder else "words"] = ranks
-    return Record(site.name, page.document, places, pictures, placement, retrieval)
 
 
 def _drawn(documents: Sequence[str], settings: Settings) -> list[str]:

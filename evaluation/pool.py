@@ -1,7 +1,7 @@
 """The pictures of a site as what is searched: of each the library knows what the evaluation lets it know.
 
-Words, and sentence vectors where they are asked for, found and added as the product's library does it; no picture is
-looked at.
+Words, sentence vectors and the pictures themselves where they are asked for, found and added as the product's library
+does it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from ..index.fusion import fuse, said_channels
+from ..index.fusion import Channel, fuse, said_channels, weighed
 from ..index.lexical import cut_words, index_words
 from ..index.records import Hit, ImageRecord
 from .ranking import Rank, rank_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..index.lexical import WordIndex
     from ..index.sentences import SentenceEncoder, SentenceIndex
+    from .seen import Seen
 
 Knows = Literal["nothing", "file-names", "alt", "captions"]
 KNOWS: tuple[Knows, ...] = get_args(Knows)
@@ -36,7 +37,7 @@ class Words:
 
 
 class Pool:
-    """All pictures of a site; an ImageSearch of words alone."""
+    """All pictures of a site: an ImageSearch of words, and of what an encoder sees where one looked at them."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Pool:
         *,
         seed: int = 0,
         encoder: SentenceEncoder | None = None,
+        seen: Seen | None = None,
     ) -> None:
         """Index the pictures that said names by their paths from root."""
         import numpy as np
@@ -53,6 +55,7 @@ class Pool:
         # A search breaks ties by id: dealt at random, they cannot bring back the order in which the author named files.
         names = sorted(said)
         random.Random(seed).shuffle(names)
+        self.root = root
         self._names = names
         self._rows = {name: row for row, name in enumerate(names)}
         files = [ImageRecord(row + 1, root / name, 1, 1, f"{row}", 1, 1) for row, name in enumerate(names)]
@@ -66,16 +69,31 @@ class Pool:
         if encoder is not None:
             from ..index.sentences import index_sentences
 
-            self._sentences = index_sentences(known, encoder)
-            self._with_sentences = self._sentences.ids - 1
+            sentences = index_sentences(known, encoder)
+            # Where nobody said anything there is nothing to compare a text with, and none is encoded.
+            self._sentences = sentences if len(sentences.ids) else None
+            self._with_sentences = sentences.ids - 1
+
+        self._seen = seen
+        self._paths = [record.path for record in self._records]
 
     def __len__(self) -> int:
         return len(self._records)
 
     def scores(self, text: str, context: Sequence[str] = ()) -> np.ndarray:
-        """Every picture's score, (n,) float32, as the product's library adds its channels of words."""
-        channels = said_channels(self._words, self._sentences, self._encoder, self._with_sentences, text, context)
-        return fuse(channels).scores
+        """Every picture's score, (n,) float32, as the product's library adds its channels.
+
+        The pictures themselves are asked for text, and where there is none for the paragraphs of context.
+        """
+        said = said_channels(self._words, self._sentences, self._encoder, self._with_sentences, text, context)
+        if self._seen is None:
+            return fuse(said).scores
+        near = self._seen.cosines(text or " ".join(context), self._paths)
+        return fuse(weighed(Channel("picture", near, 1.0), said, is_strange=self._seen.is_strange)).scores
+
+    def scores_of(self, pictures: Sequence[str], context: Sequence[str]) -> np.ndarray:
+        """The scores (k,) of some pictures for the paragraphs around a place."""
+        return self.scores("", context)[[self._rows[name] for name in pictures]]
 
     def rank(self, picture: str, context: Sequence[str]) -> Rank:
         """Where a picture stands for the paragraphs around a place."""
@@ -84,6 +102,14 @@ class Pool:
     def name(self, hit: Hit) -> str:
         """The path of a picture that was found, from the site's folder."""
         return self._names[hit.image.id - 1]
+
+    def name_of(self, path: Path) -> str:
+        """The same of a file."""
+        return path.relative_to(self.root).as_posix()
+
+    def hit(self, picture: str, score: float = 0.0) -> Hit:
+        """A picture by its path from the site's folder."""
+        return Hit(self._records[self._rows[picture]], score)
 
     def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
         """See ImageSearch."""
@@ -97,7 +123,7 @@ class Pool:
         return [Hit(self._records[row], float(np.clip(scores[row], -1, 1))) for row in best]
 
     def duplicates(self, image_id: int) -> frozenset[int]:
-        """See ImageSearch: no picture is looked at, so none is known to be the same again."""
+        """See ImageSearch: pictures that are the same again are not looked for."""
         return frozenset()
 
 

@@ -4,6 +4,7 @@ OUT/evaluation.json   the settings, what the sites held, and a digest of both; r
 OUT/records.jsonl     a document a line: the author's places and pictures, and what each system made of them; or a
                       verdict a line, of a judge
 OUT/summary.json      the measures, when all documents are done
+OUT/report.html       the same to look at
 """
 
 from __future__ import annotations
@@ -33,6 +34,26 @@ class Placement:
 
     places: tuple[int, ...]  # blocks that they follow
     pictures: tuple[str, ...]  # from the site's folder; empty where it found none
+    notes: tuple[str, ...] = ()  # what went wrong, as a model's reply that was not usable
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A place with the candidates for it, as they were shown."""
+
+    candidates: tuple[str, ...]
+    answer: int  # the human's choice among them
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What a system took of the candidates of a question."""
+
+    chosen: int | None  # None: it took none, or gives no preference
+    agrees: float  # with the human: 0 or 1, and between them where it is a matter of chance
+    outcome: str = "chosen"  # of a model: as `composer.article.Outcome`, or "unreadable"
+    confidence: float = 0.0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,10 @@ class Record:
     pictures: tuple[str, ...]  # the author's, as many
     placement: dict[str, Placement] = field(default_factory=dict)  # by system
     retrieval: dict[str, tuple[Rank, ...]] = field(default_factory=dict)  # by system, at the author's places
+    questions: tuple[Question, ...] = ()  # of selection, at the author's places
+    selection: dict[str, tuple[Pick, ...]] = field(default_factory=dict)  # by system, of each question
+    # Of each placed picture that could be read, the cosine to the paragraph that it follows; by system, and "author".
+    clip: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -73,6 +98,10 @@ class Keeper(Generic[R]):
     def get(self, *key: str) -> R | None:
         """What an earlier run found."""
         return self._records.get(key)
+
+    def line(self, record: R) -> int:
+        """In which line of the file a record stands, from 1."""
+        return list(self._records).index(record.key) + 1
 
     def add(self, record: R) -> None:
         """Keep a record.

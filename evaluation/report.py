@@ -12,6 +12,8 @@ from .order import edit_similarity, kendall_tau
 from .placement import match_places
 from .ranking import CUTOFFS
 from .records import Record
+from .selection import CHANCE
+from .systems import TASKS
 
 ALL = "all sites"
 
@@ -20,7 +22,7 @@ ALL = "all sites"
 class Name:
     """Which measure: of a task, of a system."""
 
-    task: str  # "placement" or "retrieval"
+    task: str  # one of `systems.TASKS`
     system: str
     measure: str
 
@@ -37,8 +39,8 @@ class Measured:
 def shares(record: Record) -> dict[Name, Share]:
     """What a document adds to each measure.
 
-    Places and ranks are added up over documents, so that one with many pictures counts for more; of orders each
-    document counts once, and of Kendall's tau where its author has two pictures or more.
+    Places, ranks and choices are added up over documents, so that one with many pictures counts for more; of orders
+    each document counts once, and of Kendall's tau where its author has two pictures or more.
     """
     found: dict[Name, Share] = {}
     for system, made in record.placement.items():
@@ -53,12 +55,19 @@ def shares(record: Record) -> dict[Name, Share]:
         several = len(set(record.pictures)) > 1
         found[Name("placement", system, "edit_similarity")] = Share(similarity, 1)
         found[Name("placement", system, "kendall_tau")] = Share(tau if several else 0, several)
+    for system, cosines in record.clip.items():
+        found[Name("placement", system, "clip_score")] = Share(sum(cosines), len(cosines))
     for system, ranks in record.retrieval.items():
         for cutoff in CUTOFFS:
             value = sum(rank.recall(cutoff) for rank in ranks)
             found[Name("retrieval", system, f"recall_at_{cutoff}")] = Share(value, len(ranks))
         value = sum(rank.reciprocal for rank in ranks)
         found[Name("retrieval", system, "mean_reciprocal_rank")] = Share(value, len(ranks))
+    for system, picks in record.selection.items():
+        found[Name("selection", system, "agreement")] = Share(sum(pick.agrees for pick in picks), len(picks))
+        if system != CHANCE:
+            chosen = sum(pick.chosen is not None for pick in picks)
+            found[Name("selection", system, "answered")] = Share(chosen, len(picks))
     return found
 
 
@@ -76,7 +85,8 @@ def summarise(records: Sequence[Record], *, seed: int = 0) -> list[Measured]:
 def compare(first: Sequence[Record], second: Sequence[Record], *, seed: int = 0) -> list[Measured]:
     """By how much each measure of second is above that of first, over the documents that both have.
 
-    Systems are compared by their names; where each evaluation has one alone, those two, whatever they are called.
+    Systems are compared by their names; where each evaluation has one that the other lacks, those two, whatever they
+    are called.
 
     Raises:
         EvaluationMismatch: no document or no measure in both, or a document whose author's places are not the same.
@@ -133,13 +143,14 @@ def _by_site(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
 
 def _matched(first: Mapping[Name, Share], second: Mapping[Name, Share]) -> dict[Name, Name]:
     """The measures of the first that the second has too, with what they are called there."""
-    systems = [{task: {name.system for name in side if name.task == task} for task in ("placement", "retrieval")}
-               for side in (first, second)]  # fmt: skip
+    other_name: dict[tuple[str, str], str] = {}
+    for task in TASKS:
+        mine, theirs = ({name.system for name in side if name.task == task} for side in (first, second))
+        if len(mine - theirs) == len(theirs - mine) == 1:
+            other_name[task, next(iter(mine - theirs))] = next(iter(theirs - mine))
     found: dict[Name, Name] = {}
     for name in first:
-        mine, theirs = (side[name.task] for side in systems)
-        alone = len(mine) == len(theirs) == 1
-        other = Name(name.task, next(iter(theirs)) if alone else name.system, name.measure)
+        other = Name(name.task, other_name.get((name.task, name.system), name.system), name.measure)
         if other in second:
             found[name] = other
     return found

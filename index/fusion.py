@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from .sentences import SentenceEncoder, SentenceIndex
 
 PICTURE_WEIGHT = 0.5
-# The embedded encoder over pictures that it does not know: its order is hardly better than chance there.
-PICTURE_WEIGHT_WHEN_STRANGE = 0.1
+# The embedded encoder over pictures that it does not know: its order is hardly better than chance there. At .1 it
+# spoilt the places that words choose by how far the best picture leads (benchmarks/LOG.md).
+PICTURE_WEIGHT_WHEN_STRANGE = 0.03
 # Within the words; tuned on half of the documents of benchmarks/words_retrieval.py.
 SENTENCE_WEIGHT = 0.6
 _NO_DIFFERENCE = 1e-6
@@ -76,6 +77,18 @@ def said_channels(
     return [
         Channel("words", found, 1 - SENTENCE_WEIGHT, full, against=words.said),
         Channel("sentences", scores, SENTENCE_WEIGHT),
+    ]
+
+
+def weighed(picture: Channel, said: Sequence[Channel], *, is_strange: bool) -> list[Channel]:
+    """The channels with their weights, which sum to 1: those of said share what the picture leaves.
+
+    is_strange: the embedded encoder does not know such pictures.
+    """
+    weight = PICTURE_WEIGHT_WHEN_STRANGE if is_strange else PICTURE_WEIGHT
+    return [
+        replace(picture, weight=weight),
+        *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
     ]
 
 

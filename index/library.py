@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -260,7 +260,7 @@ class Library:
         import numpy as np
 
         from .candidates import Channels, candidates
-        from .fusion import fuse
+        from .fusion import fuse, weighed
         from .vectors import VectorIndex
 
         query, sentence_encoder = self.encoder.encode_texts([text])[0], self.sentence_encoder
@@ -269,7 +269,7 @@ class Library:
             return np.arange(len(self._ids)), fuse(channels)
         many = Channels(self._index, self._words, self._sentences, sentence_encoder, self._with_sentences)
         places, (picture, *said) = candidates(many, query, text, context, m, allowed)
-        return places, fuse(_weighed(picture, said, is_strange=self._is_strange))
+        return places, fuse(weighed(picture, said, is_strange=self._is_strange))
 
     def channels(
         self,
@@ -282,13 +282,13 @@ class Library:
         beside: Sequence[Library] = (),
     ) -> list[Channel]:
         """What each channel says of every picture; query is text's vector, beside what is searched as one with this."""
-        from .fusion import Channel, said_channels
+        from .fusion import Channel, said_channels, weighed
 
         words = [library._words for library in beside]
         said = said_channels(
             self._words, self._sentences, sentence_encoder, self._with_sentences, text, context, beside=words
         )
-        return _weighed(Channel("picture", self._index.all_scores(query), 1.0), said, is_strange=is_strange)
+        return weighed(Channel("picture", self._index.all_scores(query), 1.0), said, is_strange=is_strange)
 
     def rows(self, ids: Collection[int]) -> np.ndarray:
         """The places of ids in their order; unknown ones are left out."""
@@ -320,17 +320,6 @@ def strange_to(encoder: str, share: float) -> str:
         f"{encoder} knows only drawn picture-book scenes, and {share:.0%} of this "
         "library's pictures are strange to it: searches lean on what is said of the pictures"
     )
-
-
-def _weighed(picture: Channel, said: Sequence[Channel], *, is_strange: bool) -> list[Channel]:
-    """The channels with their weights, which sum to 1: those of said share what the picture leaves."""
-    from .fusion import PICTURE_WEIGHT, PICTURE_WEIGHT_WHEN_STRANGE
-
-    weight = PICTURE_WEIGHT_WHEN_STRANGE if is_strange else PICTURE_WEIGHT
-    return [
-        replace(picture, weight=weight),
-        *(replace(channel, weight=(1 - weight) * channel.weight) for channel in said),
-    ]
 
 
 @dataclass(frozen=True, slots=True)

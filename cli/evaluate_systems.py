@@ -1,0 +1,79 @@
+"""What an evaluation loads, and what its user should know of it before the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from . import terminal
+from .wiring import about_embedded, encoder_device, model_options, wiring_of
+
+if TYPE_CHECKING:
+    from ..evaluation.seen import Seen
+    from ..evaluation.systems import Systems
+    from ..index.encoder import Encoder
+    from .settings import Settings
+
+
+def load_systems(
+    ctx: typer.Context,
+    settings: Settings,
+    *,
+    model: str | None,
+    encoder: str | None,
+    sentences: str | None = None,
+    selects: bool = True,
+) -> Systems:
+    """Load what is named, a note first where the model knows one world alone; one that selects must read pictures."""
+    from ..composer.protocols import reads_pictures
+    from ..composer.words import NAME as BY_WORDS
+    from ..evaluation.remembered import Remembered
+    from ..evaluation.systems import Systems
+
+    if model == BY_WORDS:
+        raise typer.BadParameter("words is no model; it is measured as a baseline", param_hint="--model")
+    wiring, device = wiring_of(ctx), encoder_device(settings)
+    if model and (note := about_embedded(model)):
+        terminal.note(note)
+    loaded = wiring.model(model, model_options(settings)) if model else None
+    if loaded and selects and not reads_pictures(loaded):
+        raise typer.BadParameter(f"{model} reads no pictures; leave selection out of --tasks", param_hint="--model")
+    return Systems(
+        Remembered(wiring.sentence_encoder(sentences, device)) if sentences else None,
+        loaded,
+        wiring.encoder(encoder, device) if encoder else None,
+    )
+
+
+def look(sources: Sequence[Path], encoder: Encoder, library: Path) -> Seen:
+    """Let an encoder see pictures, and say what it could not see."""
+    from ..evaluation.seen import see
+    from .progress import Bar
+
+    with Bar("Looking at the pictures") as bar:
+        seen = see(sources, encoder, library, bar)
+    if seen.caution:
+        terminal.note(seen.caution)
+    if seen.skipped:
+        terminal.note(f"{seen.skipped} pictures could not be read: {encoder.name} says nothing of them")
+    return seen
+
+
+def checked_candidates(given: int) -> int:
+    """How many candidates a model chooses from: two or more, or there is nothing to choose."""
+    from ..composer.select import MAX_CANDIDATES
+
+    if not 2 <= given <= MAX_CANDIDATES:
+        raise typer.BadParameter(f"must be from 2 to {MAX_CANDIDATES}, not {given}", param_hint="-m")
+    return given
+
+
+def check_kept(out: Path | None, *, start_over: bool) -> None:
+    """Refuse to start over what is not kept."""
+    if start_over and out is None:
+        raise typer.BadParameter(
+            "is for an evaluation that is kept; name its folder by --out", param_hint="--start-over"
+        )
