@@ -80,11 +80,17 @@ def places(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """
     for ours, weights in model.named_parameters():
         name = official_name(ours)
-        if found := _KEY_BIAS.fullmatch(name):
+        if biases := key_less_bias(name):
             queries, _, values = weights.chunk(3)
-            yield from ((f"{found[1]}.q_bias", queries), (f"{found[1]}.v_bias", values))
+            yield from zip(biases, (queries, values), strict=True)
         else:
             yield name, weights
+
+
+def key_less_bias(name: str) -> tuple[str, str] | None:
+    """The tensors that make up the bias of the eyes' queries, keys and values; None for every other parameter."""
+    found = _KEY_BIAS.fullmatch(name)
+    return (f"{found[1]}.q_bias", f"{found[1]}.v_bias") if found else None
 
 
 @dataclass(frozen=True, slots=True)
