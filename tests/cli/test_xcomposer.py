@@ -34,8 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def short(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The same with little context, so that a conversation by random weights soon ends."""
     folder = tmp_path_factory.mktemp("short")
-    limits = {"max_position_embeddings": 200}
-    return {version: write_official(folder / version, version, **limits, max_length=200) for version in VERSIONS}
+    limits: dict[str, Any] = {"max_position_embeddings": 200, "max_length": 200}
+    return {version: write_official(folder / version, version, **limits) for version in VERSIONS}
 
 
 def real(**other: Any) -> Wiring:

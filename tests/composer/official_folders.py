@@ -92,7 +92,8 @@ def _one() -> tuple[Tensors, dict[str, Any], tuple[str, ...]]:
 
 def _write_tokenizer(folder: Path, special: tuple[str, ...]) -> None:
     """A SentencePiece file of bytes and the frame's own pieces."""
-    model = import_protobuf().ModelProto()
+    schema: Any = import_protobuf()
+    model = schema.ModelProto()
     model.trainer_spec.model_type, model.trainer_spec.byte_fallback = 2, True
     pieces = ("<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *special, *"abcdefghijklmnop")
     for number, piece in enumerate(pieces):
