@@ -24,7 +24,7 @@ from .protocols import Message, Picture
 
 _MARK = "\ufffc"  # the Unicode character that stands for an embedded object
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
-_DELIMITER = re.compile(r"<(?=\s*/?\s*(?:article|caption|instruction|material)\b)|\[(?=/?[A-Z]\])", re.I)
+_DELIMITER = re.compile(r"<(?=\s*/?\s*(?:article|caption|instruction|material|seg\d+)\b)|\[(?=/?[A-Z]\])", re.I)
 
 
 class _Loader(jinja2.BaseLoader):
@@ -84,7 +84,7 @@ def _template(step: str, dialect: str, language: str | None) -> jinja2.Template:
 
 
 def render_prompt(step: str, *, dialect: str, language: str | None = None, **values: object) -> list[Message]:
-    """The messages of one step: "write", "rewrite", "spot", "select", "choose" or "describe".
+    """The messages of one step: "write", "rewrite", "spot", "caption", "select", "choose" or "describe".
 
     Args:
         step: the template's name without its suffix.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -21,8 +21,17 @@ MAX_CAPTION = 300  # characters
 _SPOT_LINE = re.compile(r"^\W{0,4}(?P<number>\d{1,6})\W{0,3}\s*[:.)–—-]\s*(?P<caption>\S.*)$")
 
 
+@dataclass(frozen=True, slots=True)
+class SpotReply:
+    """What a reply about places says; numbers are from 1, in reading order."""
+
+    found: list[tuple[int, str]]  # places with their captions
+    bare: list[int] = field(default_factory=list)  # places that it names and gives no caption
+    faults: list[str] = field(default_factory=list)  # what is wrong with the rest
+
+
 def read_article(reply: str, *, title: str | None) -> Draft:
-    """The article that a writer replied with.
+    """The article that a writer replied with, in Markdown.
 
     Raises:
         ReplyInvalid: no paragraph in it.
@@ -58,15 +67,20 @@ def usable_spots(reply: str, count: int) -> tuple[list[tuple[int, str]], list[st
     Raises:
         ReplyInvalid: JSON of another form.
     """
+    return sift(_spots_of_json(reply) or _spots_of_lines(reply), count)
+
+
+def sift(said: Sequence[tuple[int, str]], count: int) -> tuple[list[tuple[int, str]], list[str]]:
+    """Of numbers and captions those that can be used, in reading order, and what is wrong with the others."""
     found: dict[int, str] = {}
     faults: list[str] = []
-    for number, said in _spots_of_json(reply) or _spots_of_lines(reply):
+    for number, caption in said:
         if not 1 <= number <= count:
             faults.append(f"there is no part {number}; the parts are 1 to {count}")
         elif number in found:
             faults.append(f"part {number} is named twice")
         else:
-            found[number] = one_line(said)[:MAX_CAPTION]
+            found[number] = one_line(caption)[:MAX_CAPTION]
     return sorted(found.items()), faults
 
 

@@ -4,6 +4,7 @@ A model of the general dialect reads the article so far, the caption and the can
 scored; nothing is generated. The article stands first and only grows from spot to spot, so that what is read of it
 stays read. A dialect with a `choose` prompt is of a small model that first says what it sees in each candidate and
 answers after that: the look is what makes it choose by context at all (training/LOG.md); it is kept in run/calls.jsonl.
+A model of the paper's formats has no answer for "none fits": it always takes one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from .article import Candidates, Choice, Draft, Fallback
 from .errors import ReplyInvalid
 from .markdown import plain_text, repeats_title
+from .paper_formats import choice_opening, in_paper_format
 from .prompts import has_prompt, render_prompt
 from .protocols import Message, Model, Sampling
 
@@ -73,7 +75,7 @@ def select(
         turned = replace(candidates, hits=candidates.hits[shift:] + candidates.hits[:shift])
         messages = _prompt(draft.title, context, turned, model.dialect, language)
         try:
-            *scores, none = _asked_twice(messages, count, model)
+            *scores, none = _asked_twice(messages, count, model, language)
         except ReplyInvalid as exc:
             return Selection(Choice(candidates, "unparsed", None, (), note=exc.message), cut)
         readings.append([*(scores[(i - shift) % count] for i in range(count)), none])
@@ -92,10 +94,13 @@ def rotations(count: int, permutations: int) -> list[int]:
     return [count * i // number for i in range(number)]
 
 
-def score_candidates(messages: Sequence[Message], count: int, model: Model) -> list[float]:
-    """The log-probabilities of the letters of `count` candidates and of "none"."""
+def score_candidates(messages: Sequence[Message], count: int, model: Model, language: str | None = None) -> list[float]:
+    """The log-probabilities of the letters of `count` candidates and of "none", which the paper's formats lack."""
     if has_prompt("choose", dialect=model.dialect):
         return look_and_score(messages, count, model)
+    if in_paper_format(model.dialect):
+        answers = [choice_opening(letter, language=language) for letter in LETTERS[:count]]
+        return [*model.score(messages, answers), -math.inf]
     return model.score(messages, [*LETTERS[:count], NONE])
 
 
@@ -154,16 +159,16 @@ def _fitted(
     return _without_middle(items, high), high
 
 
-def _asked_twice(messages: Sequence[Message], count: int, model: Model) -> list[float]:
+def _asked_twice(messages: Sequence[Message], count: int, model: Model, language: str | None) -> list[float]:
     """The log-probabilities of the answers, asked for once more where the first reply is not usable.
 
     Raises:
         ReplyInvalid: neither reply is.
     """
     try:
-        return _checked(score_candidates(messages, count, model))
+        return _checked(score_candidates(messages, count, model, language))
     except ReplyInvalid:
-        return _checked(score_candidates(messages, count, model))
+        return _checked(score_candidates(messages, count, model, language))
 
 
 def _checked(scores: list[float]) -> list[float]:

@@ -9,11 +9,13 @@ from .article import ILLUSTRATABLE, Block, Draft, Spot
 from .errors import ReplyInvalid
 from .language import language_name, other_language
 from .markdown import plain_text, repeats_title, swallows_what_follows
+from .paper_formats import in_paper_format, read_caption, read_paper_spots
 from .prompts import read_by, render_prompt, reply_schema
 from .protocols import Message, Model, Sampling
-from .replies import ask, read_spots, usable_spots
+from .replies import SpotReply, ask, read_spots, room_for_reply, usable_spots
 
 MAX_NEW_TOKENS = 1024
+CAPTION_TOKENS = 128
 REPLY_TOKENS_PER_PART = 32  # room kept for the answer: a number and a short caption
 
 
@@ -135,19 +137,22 @@ class _Question:
     references: Sequence[Mapping[str, object]]
 
     def prompt(self, window: Sequence[_Part], images: int | None) -> list[Message]:
-        blocks: list[dict[str, object]] = []
-        number = 0
-        for part in window:
-            number += part.illustratable
-            blocks.append({"number": number if part.illustratable else None, "text": part.text})
         return render_prompt(
             "spot",
             dialect=self.model.dialect,
             language=self.language,
             title=self.title,
-            blocks=blocks,
+            blocks=_numbered(window),
             images=images,
             references=self.references,
+        )
+
+    def caption_prompt(self, window: Sequence[_Part], place: int) -> list[Message]:
+        """The question for the caption of one place, by its number; what follows the next block is not shown."""
+        blocks = _numbered(window)
+        last = next(i for i, block in enumerate(blocks) if block["number"] == place)
+        return render_prompt(
+            "caption", dialect=self.model.dialect, language=self.language, blocks=blocks[: last + 2], place=place
         )
 
     def fits(self, window: Sequence[_Part]) -> bool:
@@ -165,6 +170,16 @@ def _question(title: str, model: Model, language: str | None, references: Sequen
     return _Question(title, model, language, ())
 
 
+def _numbered(window: Sequence[_Part]) -> list[dict[str, object]]:
+    """The blocks as a prompt shows them; those that a picture may follow have numbers from 1."""
+    blocks: list[dict[str, object]] = []
+    number = 0
+    for part in window:
+        number += part.illustratable
+        blocks.append({"number": number if part.illustratable else None, "text": part.text})
+    return blocks
+
+
 def _ask_window(
     question: _Question, window: Sequence[_Part], images: int | None, seed: int
 ) -> tuple[list[Spot], list[str]]:
@@ -174,35 +189,75 @@ def _ask_window(
     asked_for = language if "language" in read_by("spot", dialect=model.dialect, language=language) else None
     replies = 0
 
-    def read(reply: str) -> tuple[list[tuple[int, str]], list[str]]:
+    def read(reply: str) -> SpotReply:
         nonlocal replies
         replies += 1
-        found = read_spots(reply, len(places))
+        said = _read(reply, len(places), model.dialect)
         if asked_for is None or replies > 1:
-            return found, []
-        foreign = other_language([caption for _, caption in found], asked_for)
+            return said
+        foreign = other_language([caption for _, caption in said.found], asked_for)
         if foreign is not None:
             raise ReplyInvalid(f"the captions are in {foreign}, not in {language_name(asked_for)}")
-        return found, []
+        return said
 
-    found, faults = ask(
+    messages = question.prompt(window, images)
+    said = ask(
         model,
-        question.prompt(window, images),
-        Sampling(MAX_NEW_TOKENS, seed=seed),
+        messages,
+        Sampling(room_for_reply(model, messages, MAX_NEW_TOKENS), seed=seed),
         read,
         schema=reply_schema("spot", dialect=model.dialect, places=len(places), images=images),
-        salvage=lambda reply: _salvaged(reply, len(places)),
+        salvage=lambda reply: _salvaged(reply, len(places), model.dialect),
     )
-    return [Spot(places[number - 1], caption) for number, caption in found[:images]], faults
+    captions: dict[int, str | None] = {**dict.fromkeys(said.bare), **dict(said.found)}
+    spots: list[Spot] = []
+    faults = list(said.faults)
+    for number in sorted(captions)[:images]:
+        try:
+            caption = captions[number] or _ask_caption(question, window, number, seed)
+            spots.append(Spot(places[number - 1], caption))
+        except ReplyInvalid as exc:
+            faults.append(
+                f"part {number} is named without a caption, and asked for one the model gave none: {exc.message}"
+            )
+    return spots, faults
 
 
-def _salvaged(reply: str, count: int) -> tuple[list[tuple[int, str]], list[str]] | None:
+def _ask_caption(question: _Question, window: Sequence[_Part], place: int, seed: int) -> str:
+    """The caption of a place that was named without one.
+
+    Raises:
+        ReplyInvalid: there is none in two replies.
+    """
+    sampling = Sampling(CAPTION_TOKENS, seed=seed)
+    return ask(question.model, question.caption_prompt(window, place), sampling, read_caption)
+
+
+def _read(reply: str, count: int, dialect: str) -> SpotReply:
+    """What a reply says that can be used whole.
+
+    Raises:
+        ReplyInvalid: it cannot.
+    """
+    if not in_paper_format(dialect):
+        return SpotReply(read_spots(reply, count))
+    said = read_paper_spots(reply, count)
+    if said.faults:
+        raise ReplyInvalid(said.faults[0])
+    return said
+
+
+def _salvaged(reply: str, count: int, dialect: str) -> SpotReply | None:
     """What can be used of a reply that was refused, if anything."""
     try:
-        found, faults = usable_spots(reply, count)
+        if in_paper_format(dialect):
+            said = read_paper_spots(reply, count)
+        else:
+            found, faults = usable_spots(reply, count)
+            said = SpotReply(found, faults=faults)
     except ReplyInvalid:
         return None
-    return (found, faults) if found else None
+    return said if said.found or said.bare else None
 
 
 def _windows(question: _Question, parts: Sequence[_Part]) -> list[list[_Part]]:

@@ -12,6 +12,7 @@ from .errors import BriefInvalid, ReplyInvalid
 from .language import language_name, other_language, without_spaces
 from .markdown import one_line, plain_text
 from .outline import missing_sections, to_markdown
+from .paper_formats import in_paper_format, paragraphs_apart
 from .prompts import read_by, render_prompt
 from .protocols import Message, Model, Sampling, reads_pictures
 from .references import reference_hits, words_of
@@ -58,7 +59,8 @@ def write(brief: Brief, model: Model, *, on_text: Callable[[str], None] | None =
     )
 
     def read(reply: str) -> Draft:
-        return read_article(reply, title=brief.title)
+        text = paragraphs_apart(reply) if in_paper_format(model.dialect) else reply
+        return read_article(text, title=brief.title)
 
     draft = ask(model, messages, sampling, read, on_text=on_text)
     other = replace(sampling, seed=sampling.seed + SEED_STEP)

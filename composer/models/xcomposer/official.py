@@ -5,11 +5,12 @@ Those of 1.0 go their own way from here, into `one`; what follows is of 2.0 and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelIncomplete, ModelUnfit
 from ..checkpoint import Checkpoint
+from .checkpoint import layout_of
 from .layout import (
     POSITIONS,
     Task,
@@ -20,17 +21,25 @@ from .layout import (
     linear_layers,
     official_name,
 )
-from .one.layout import is_one
-from .one.official import load_one, load_processor_of_one
-from .tensors import NO_SUCH_MODEL, OTHER, Shape, compare, open_tensors, shapes_of
+from .one.official import load_processor_of_one, read_one
+from .tensors import (
+    NO_SUCH_MODEL,
+    OTHER,
+    Parameter,
+    Recipe,
+    Shape,
+    compare,
+    parameter_shapes,
+    readers,
+    shapes_of,
+    summed,
+)
 
 if TYPE_CHECKING:
     import torch
 
     from .config import XComposer2Config
-    from .model import XComposer2ForConditionalGeneration
     from .one.config import XComposer1Config
-    from .one.model import XComposer1ForConditionalGeneration
     from .one.processor import XComposer1Processor
     from .processor import XComposer2Processor
 
@@ -38,55 +47,63 @@ END_OF_TURN_ID = 92542  # [UNUSED_TOKEN_145], which the official code stops at b
 
 
 def load_official(
-    checkpoint: Checkpoint, *, dtype: torch.dtype, device: torch.device | str = "cpu", task: Task = "write"
-) -> XComposer1ForConditionalGeneration | XComposer2ForConditionalGeneration:
+    checkpoint: Checkpoint,
+    *,
+    dtype: torch.dtype,
+    device: torch.device | str = "cpu",
+    task: Task = "write",
+    **arguments: Any,
+) -> Any:
     """The model, ready to run, of the version that config.json names.
 
-    Beside the model itself, memory holds one tensor at a time, and the adapters of the task; files are mapped one by
-    one, not read whole. 2.5 has adapters for tasks, which are merged into the weights; the others write without any.
+    Beside the model itself, memory holds a few tensors at a time; files are mapped, not read whole. 2.5 has adapters
+    for tasks, which are merged into the weights; the others write without any.
+
+    Args:
+        checkpoint: the files.
+        dtype: what the numbers are cast to.
+        device: where the model is put, unless the arguments have a `device_map`.
+        task: of the adapters.
+        arguments: for `from_pretrained`, as of quantisation.
 
     Raises:
         ModelIncomplete: a file is missing or cut off, or a tensor is missing.
         ModelUnfit: a tensor is unknown, or has another shape; a file holds anything but tensors; config.json is that
             of another model.
     """
-    import torch
-    from transformers.initialization import no_init_weights
-
-    from .model import XComposer2ForConditionalGeneration
-
-    if is_one(checkpoint.config):
-        return load_one(checkpoint, dtype=dtype, device=device)
-    shapes = shapes_of(checkpoint)
-    config = _config(checkpoint, shapes, task)
-    with no_init_weights(), torch.device(device):
-        model = XComposer2ForConditionalGeneration._from_config(config, dtype=dtype)
-    parameters = {official_name(name): weights for name, weights in model.named_parameters()}
-    linears = linear_layers(parameters) if config.tiled else []
-    pairs = {f"{linear}.weight": adapter_names(linear, task) for linear in linears}
-    wanted = {name for names in pairs.values() for pair in names for name in pair}
-    adapters: dict[str, torch.Tensor] = {}  # small, and what belongs together may lie in different files
-    with torch.no_grad():
-        for path in checkpoint.weights:
-            tensors = open_tensors(checkpoint, path)
-            for name in tensors.names:
-                if name in parameters:
-                    parameters[name].copy_(tensors.read(name))  # casts and moves
-                elif name in wanted:
-                    adapters[name] = tensors.read(name).clone()
-        for name, names in pairs.items():
-            _merge(parameters[name], [(adapters.pop(a), adapters.pop(b)) for a, b in names])
-    _end_replies(model)
+    recipe = read_official(checkpoint, task)
+    arguments = {"device_map": {"": device}} | arguments
+    model: Any = recipe.kind.from_pretrained(
+        None, config=recipe.config, state_dict=dict(recipe.parameters), dtype=dtype, **arguments
+    )
+    model.generation_config = recipe.generation()
     return model.eval()
 
 
-def _merge(weights: torch.Tensor, adapters: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """W + B A for each adapter, summed in float32: the official code adds them unmerged."""
-    if adapters:
-        total = weights.float()
-        for a, b in adapters:
-            total += b.to(total) @ a.to(total)
-        weights.copy_(total)
+def read_official(checkpoint: Checkpoint, task: Task = "write") -> Recipe:
+    """The model that an official checkpoint gives; reads headers alone.
+
+    Raises:
+        As load_official.
+    """
+    from .model import XComposer2ForConditionalGeneration
+
+    layout = layout_of(checkpoint.config)
+    if layout is not None and layout.version == 1:
+        return read_one(checkpoint)
+    config, shapes = _config(checkpoint, shapes_of(checkpoint), task)
+    read = readers(checkpoint)
+    linears = {f"{linear}.weight": linear for linear in linear_layers(read)} if config.tiled else {}
+
+    def make(name: str) -> torch.Tensor:
+        official = official_name(name)
+        pairs = adapter_names(linears[official], task) if official in linears else []
+        return summed(read[official], [(read[a], read[b]) for a, b in pairs])
+
+    parameters = {name: Parameter(partial(make, name)) for name in shapes}
+    end = config.get_text_config().eos_token_id
+    ends = (END_OF_TURN_ID,) if end is None else (end, END_OF_TURN_ID)
+    return Recipe(XComposer2ForConditionalGeneration, config, parameters, ends)
 
 
 def load_processor(
@@ -110,27 +127,24 @@ def load_processor(
     return XComposer2Processor(images, tokenizer, config.tile_side_tokens)
 
 
-def _config(checkpoint: Checkpoint, shapes: dict[str, Shape], task: Task) -> XComposer2Config:
-    """The configuration that the checkpoint's tensors fit, one by one; takes no memory for any of them."""
-    import torch
-
+def _config(checkpoint: Checkpoint, shapes: dict[str, Shape], task: Task) -> tuple[XComposer2Config, dict[str, Shape]]:
+    """The configuration that the checkpoint's tensors fit, one by one, and the shapes of our parameters."""
     from .model import XComposer2ForConditionalGeneration
 
     positions = shapes.get(POSITIONS)
     try:
         config = config_from_official(checkpoint.config, shapes, positions[0] if positions else None)
-        with torch.device("meta"):
-            model = XComposer2ForConditionalGeneration(config)
+        ours = parameter_shapes(XComposer2ForConditionalGeneration, config)
     except NO_SUCH_MODEL as exc:
         why = " ".join(str(exc).split())
         raise ModelUnfit(f"the config.json of {checkpoint.source} describes no such model: {why}", OTHER) from exc
-    expected = {official_name(name): tuple(weights.shape) for name, weights in model.named_parameters()}
+    expected = {official_name(name): shape for name, shape in ours.items()}
     linears = linear_layers(expected) if config.tiled else []
     rest = {name: shape for name, shape in shapes.items() if not is_adapter(name, set(linears))}
     compare(checkpoint, expected, rest, left_out)
     for linear in linears:
         _check_adapters(checkpoint, linear, shapes, task)
-    return config
+    return config, ours
 
 
 def _check_adapters(checkpoint: Checkpoint, linear: str, shapes: dict[str, Shape], task: Task) -> None:
@@ -149,10 +163,3 @@ def _check_adapters(checkpoint: Checkpoint, linear: str, shapes: dict[str, Shape
                 raise ModelUnfit(
                     f"{checkpoint.source}: the tensor {name} is {shapes[name]}, beside its layer it is {shape}", OTHER
                 )
-
-
-def _end_replies(model: Any) -> None:
-    text = model.config.get_text_config()
-    ends = [text.eos_token_id, END_OF_TURN_ID]
-    model.generation_config.eos_token_id = [end for end in ends if end is not None and end < text.vocab_size]
-    model.generation_config.pad_token_id = text.pad_token_id

@@ -6,7 +6,10 @@ files are read as tensors alone: no code of theirs runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from ..checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
+    from transformers import GenerationConfig, PreTrainedModel
 
 Shape = tuple[int, ...]
 # What transformers and torch raise on a configuration that cannot be.
@@ -99,6 +103,9 @@ class _Pickled:
     def shape(self, name: str) -> Shape:
         return tuple(self._tensors[name].shape)
 
+    def dtype(self, name: str) -> torch.dtype:
+        return self._tensors[name].dtype
+
     def read(self, name: str) -> torch.Tensor:
         return self._tensors[name]
 
@@ -114,6 +121,9 @@ class _Safe:
 
     def shape(self, name: str) -> Shape:
         return tuple(self._file.get_slice(name).get_shape())
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self.read(name).dtype  # mapped: none of its numbers are read
 
     def read(self, name: str) -> torch.Tensor:
         return self._file.get_tensor(name)
@@ -138,3 +148,72 @@ def open_tensors(checkpoint: Checkpoint, path: Path) -> _Pickled | _Safe:
         raise ModelUnfit(f"{path} is no file of weights: {exc}", OTHER) from exc
     except (SafetensorError, RuntimeError, OSError, EOFError) as exc:
         raise checkpoint.incomplete(f"{path.name} is cut off or damaged") from exc
+
+
+class Parameter:
+    """One of our model's parameters, made of a checkpoint's tensors when transformers asks for it by `[...]`."""
+
+    def __init__(self, make: Callable[[], torch.Tensor]) -> None:
+        self._make = make
+
+    def __getitem__(self, whole: Any) -> torch.Tensor:
+        return self._make()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The model that a checkpoint gives: all that is known of it before the first number is read."""
+
+    kind: type[PreTrainedModel]
+    config: Any
+    parameters: Mapping[str, Parameter]  # by our names
+    ends: tuple[int, ...]  # the tokens that end a reply
+
+    def generation(self) -> GenerationConfig:
+        """How the model writes: where it stops, and what no reply holds."""
+        import torch
+
+        with torch.device("meta"):
+            chosen: Any = self.kind(self.config).generation_config
+        text = self.config.get_text_config()
+        chosen.eos_token_id = [end for end in self.ends if end < text.vocab_size]
+        chosen.pad_token_id = text.pad_token_id
+        return chosen
+
+
+def readers(checkpoint: Checkpoint) -> dict[str, Callable[[], torch.Tensor]]:
+    """How each tensor of a checkpoint is read; its files are mapped, not read whole."""
+    read: dict[str, Callable[[], torch.Tensor]] = {}
+    for path in checkpoint.weights:
+        tensors = open_tensors(checkpoint, path)
+        read |= {name: partial(tensors.read, name) for name in tensors.names}
+    return read
+
+
+def summed(
+    weight: Callable[[], torch.Tensor],
+    additions: Sequence[tuple[Callable[[], torch.Tensor], Callable[[], torch.Tensor]]],
+    scale: float = 1.0,
+) -> torch.Tensor:
+    """W + scale B A for each addition (A, B), in float32 and rounded once: the official code has them apart."""
+    if not additions:
+        return weight()
+    total = weight().float()
+    for a, b in additions:
+        total = total.addmm(b().float(), a().float(), alpha=scale)
+    return total
+
+
+def parameter_shapes(kind: type[PreTrainedModel], config: Any) -> dict[str, Shape]:
+    """The names and shapes of a model's parameters; takes no memory for any of them."""
+    import torch
+
+    with torch.device("meta"):
+        model = kind(config)
+    return {name: tuple(weights.shape) for name, weights in model.named_parameters()}
+
+
+def stored_dtype(checkpoint: Checkpoint) -> torch.dtype:
+    """What the numbers of a checkpoint are stored in, by the largest tensor of its first file."""
+    tensors = open_tensors(checkpoint, checkpoint.weights[0])
+    return tensors.dtype(max(tensors.names, key=lambda name: math.prod(tensors.shape(name))))

@@ -16,7 +16,6 @@ from .config import XComposer1Config
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MODEL_TYPE = "InternLMXComposer"
 POSITIONS = "visual_encoder.pos_embed"
 _EYES, _SAMPLER, _WRITER = r"model\.vision_tower\.", r"model\.qformer\.encoder\.layer\.(\d+)\.", "internlm_model."
 OURS = (
@@ -53,11 +52,6 @@ _TEXT = (
 )  # fmt: skip
 
 
-def is_one(values: Mapping[str, Any]) -> bool:
-    """Whether a config.json is of an official checkpoint of 1.0."""
-    return values.get("model_type") == MODEL_TYPE
-
-
 def official_name(ours: str) -> str:
     """The official name of one of our model's parameters."""
     for pattern, official in OURS:
@@ -80,11 +74,17 @@ def places(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """
     for ours, weights in model.named_parameters():
         name = official_name(ours)
-        if found := _KEY_BIAS.fullmatch(name):
+        if biases := key_less_bias(name):
             queries, _, values = weights.chunk(3)
-            yield from ((f"{found[1]}.q_bias", queries), (f"{found[1]}.v_bias", values))
+            yield from zip(biases, (queries, values), strict=True)
         else:
             yield name, weights
+
+
+def key_less_bias(name: str) -> tuple[str, str] | None:
+    """The tensors that make up the bias of the eyes' queries, keys and values; None for every other parameter."""
+    found = _KEY_BIAS.fullmatch(name)
+    return (f"{found[1]}.q_bias", f"{found[1]}.v_bias") if found else None
 
 
 @dataclass(frozen=True, slots=True)
