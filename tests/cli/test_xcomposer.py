@@ -17,6 +17,7 @@ from limner.composer.paper_formats import choice_opening, spot_reply
 from limner.composer.protocols import Message, Picture, Sampling
 from PIL import Image
 
+from ..composer.hub import hub_at
 from ..composer.official_folders import VERSIONS, write_official
 from .conftest import Limner
 from .fakes import ColourModel, colour_wiring
@@ -253,3 +254,22 @@ def test_a_checkpoint_that_cannot_be_used_is_one_line_and_a_hint(
 
 def test_convert_takes_xcomposer_alone(limner: Limner, tmp_path: Path) -> None:
     assert limner("models", "convert", "transformers:x", "--out", tmp_path / "out").exit_code == 2
+
+
+def test_pull_fetches_an_official_checkpoint_and_says_how_to_name_it(
+    limner: Limner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_official(tmp_path / "hub" / "internlm" / "tiny", "2.0", pickled=True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    with hub_at(tmp_path / "hub") as hub:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.address)
+        monkeypatch.setattr(
+            "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+            f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
+        )
+        pulled = limner("models", "pull", "xcomposer:internlm/tiny")
+
+    assert pulled.exit_code == 0, pulled.stderr
+    assert pulled.stdout.splitlines()[0] == "xcomposer:internlm/tiny"
+    converted = limner("models", "convert", "xcomposer:internlm/tiny", "--out", tmp_path / "own")
+    assert converted.exit_code == 0, converted.stderr
