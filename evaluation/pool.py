@@ -20,6 +20,7 @@ from .ranking import Rank, rank_of
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..index.fusion import Fused
     from ..index.lexical import WordIndex
     from ..index.sentences import SentenceEncoder, SentenceIndex
     from .seen import Seen
@@ -85,11 +86,14 @@ class Pool:
 
         The pictures themselves are asked for text, and where there is none for the paragraphs of context.
         """
+        return self._fused(text, context).scores
+
+    def _fused(self, text: str, context: Sequence[str]) -> Fused:
         said = said_channels(self._words, self._sentences, self._encoder, self._with_sentences, text, context)
         if self._seen is None:
-            return fuse(said).scores
+            return fuse(said)
         near = self._seen.cosines(text or " ".join(context), self._paths)
-        return fuse(weighed(Channel("picture", near, 1.0), said, is_strange=self._seen.is_strange)).scores
+        return fuse(weighed(Channel("picture", near, 1.0), said, is_strange=self._seen.is_strange))
 
     def scores_of(self, pictures: Sequence[str], context: Sequence[str]) -> np.ndarray:
         """The scores (k,) of some pictures for the paragraphs around a place."""
@@ -115,12 +119,20 @@ class Pool:
         """See ImageSearch."""
         import numpy as np
 
-        scores = self.scores(text, context)
+        fused = self._fused(text, context)
+        scores = fused.scores
         allowed = np.ones(len(scores), bool)
         allowed[[image_id - 1 for image_id in exclude]] = False
         rows = np.flatnonzero(allowed)
         best = rows[np.argsort(-scores[rows], kind="stable")[:m]].tolist()
-        return [Hit(self._records[row], float(np.clip(scores[row], -1, 1))) for row in best]
+        return [
+            Hit(
+                self._records[row],
+                float(np.clip(scores[row], -1, 1)),
+                tuple((name, float(share[row])) for name, share in fused.shares.items()),
+            )
+            for row in best
+        ]
 
     def duplicates(self, image_id: int) -> frozenset[int]:
         """See ImageSearch: pictures that are the same again are not looked for."""

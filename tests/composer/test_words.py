@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from limner.composer.pipeline import compose
 from limner.composer.words import choose_first, find_spots
 from limner.index.build import build
 from limner.index.library import Library
+from limner.index.records import Hit, ImageRecord
 
 from ..colours import ColourEncoder, Paint
 
@@ -86,6 +88,32 @@ def test_no_picture_parts_a_line_from_the_list_that_it_announces(library: Librar
         return find_spots(parse_draft(before + mark + after), library, images=1).spots[0].after_block
 
     assert (place("."), place(":"), place("：")) == (1, 3, 3)
+
+
+def test_what_is_said_leads_before_what_an_encoder_sees(tmp_path: Path) -> None:
+    """Where words say nothing the encoder's order alone makes up the score, and its best leads by far."""
+    files = [tmp_path / name for name in ("a.png", "b.png")]
+    for file in files:
+        file.touch()
+    records = [ImageRecord(i + 1, file, 1, 1, f"{i}", 1, 1) for i, file in enumerate(files)]
+
+    class Noisy:
+        def search(self, text: str, m: int, *, exclude: Collection[int] = (), context: Sequence[str] = ()) -> list[Hit]:
+            if "lighthouse" in text:
+                shares = [("picture", 0.02), ("words", 0.5)], [("picture", 0.03), ("words", 0.3)]
+            else:
+                shares = [("picture", 1.0)], [("picture", 0.1)]
+            hits = [
+                Hit(record, sum(x for _, x in said), tuple(said)) for record, said in zip(records, shares, strict=True)
+            ]
+            return [hit for hit in hits if hit.image.id not in exclude][:m]
+
+        def duplicates(self, image_id: int) -> Collection[int]:
+            return ()
+
+    assert [spot.after_block for spot in find_spots(DRAFT, Noisy(), images=1).spots] == [2]
+    without = parse_draft(DRAFT.markdown.replace("lighthouse", "light"))
+    assert [spot.after_block for spot in find_spots(without, Noisy(), images=1).spots] == [1]
 
 
 def test_no_picture_has_two_places(library: Library) -> None:
