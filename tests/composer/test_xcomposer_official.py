@@ -48,9 +48,9 @@ def write(folder: Path, tensors: Tensors, config: dict[str, Any] = CONFIG) -> Ch
     return Checkpoint(str(folder), folder)
 
 
-def write_pickled(folder: Path, tensors: Tensors) -> Checkpoint:
-    """Two shards and their index, as 2.0 was published."""
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+def write_pickled(folder: Path, tensors: Tensors, config: dict[str, Any] = CONFIG) -> Checkpoint:
+    """Two shards and their index, as 1.0 and 2.0 were published."""
+    (folder / "config.json").write_text(json.dumps(config))
     names = sorted(tensors)
     where = {name: f"pytorch_model-0000{1 + i % 2}-of-00002.bin" for i, name in enumerate(names)}
     for shard in sorted(set(where.values())):
