@@ -402,13 +402,12 @@ def train_stage(
 
 
 @torch.no_grad()
-def choose(seeing: Seeing, held: Samples, *, words: bool, device: torch.device) -> list[bool]:
+def choose(seeing: Seeing, held: Samples, asked: range, *, words: bool, device: torch.device) -> list[bool]:
     """Whether the letter of each held-out question is right: the likeliest of those of its candidates."""
     letters = torch.tensor(held.numbers["letters"])
     right = []
-    count = len(held.data["task"])
-    for first in range(0, count, 64):
-        rows = range(first, min(first + 64, count))
+    for first in range(0, len(asked), 64):
+        rows = asked[first : first + 64]
         batch = held.batch(rows, words=words)
         at = batch["kinds"] == LETTER
         inputs = {name: batch[name] for name in ("input_ids", "pictures", "image_rows", "image_columns")}
@@ -420,14 +419,16 @@ def choose(seeing: Seeing, held: Samples, *, words: bool, device: torch.device) 
     return right
 
 
-def measure(seeing: Seeing, held: Samples, *, words: bool, device: torch.device) -> dict[str, float]:
-    """Agreement on the held-out questions: colour in the pictures alone, nothing before, colour in the text too."""
+def measure(seeing: Seeing, held: Samples, count: int, *, words: bool, device: torch.device) -> dict[str, float]:
+    """Agreement on held-out questions: colour in the pictures alone, nothing before, colour in the text too."""
     seeing.eval()
-    right = choose(seeing, held, words=words, device=device)
+    third = len(held.data["task"]) // 3
+    figures: dict[str, float] = {}
+    for part, name in enumerate(("colour in the pictures alone", "without context", "colour in text and pictures")):
+        asked = range(part * third, part * third + min(count, third))
+        figures[name] = float(np.mean(choose(seeing, held, asked, words=words, device=device)))
     seeing.train()
-    third = len(right) // 3
-    names = ("colour in the pictures alone", "without context", "colour in text and pictures")
-    return {name: float(np.mean(right[i * third : (i + 1) * third])) for i, name in enumerate(names)}
+    return figures
 
 
 def save(model: XComposer2ForConditionalGeneration, file: Path) -> None:
@@ -450,12 +451,14 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3, help="of embeddings, projector and norms, by AdamW")
     parser.add_argument("--muon-lr", type=float, default=1.5e-3, help="of the matrices of the layers")
     parser.add_argument("--workers", type=int, default=12)
+    parser.add_argument("--items", type=int, default=400, help="held-out questions of each kind, at most")
     parser.add_argument("--log-every", type=int, default=100)
     parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
     args = parser.parse_args()
     began = time.monotonic()
     args.out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_float32_matmul_precision("high")  # of Muon's products on a GPU
     numbers = json.loads((args.data / "numbers.json").read_text())
     model = build_model(numbers).to(device)
     samples = Samples(args.data / "samples.npz.xz", numbers, 0)
@@ -488,7 +491,7 @@ def main() -> None:
         if stage is STAGES[-ABLATION]:
             control = trainer.state.global_step
         spent = time.monotonic() - since
-        figures = measure(seeing, held, words=stage.words, device=device)
+        figures = measure(seeing, held, args.items, words=stage.words, device=device)
         metrics[stage.name] = {"seconds": round(spent, 1), "steps": trainer.state.global_step, **figures}
         print(stage.name, json.dumps(metrics[stage.name]), flush=True)
         metrics[stage.name]["history"] = trainer.history
