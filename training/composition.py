@@ -162,7 +162,7 @@ def fine_tune(model: LocalModel, lessons: Lessons, args: argparse.Namespace) -> 
         max_steps=args.steps,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=args.accumulate,
-        gradient_checkpointing=args.gradient_checkpointing,
+        activation_checkpointing=args.gradient_checkpointing,
         learning_rate=args.lr,
         lr_scheduler_type="cosine",
         warmup_steps=0.03,

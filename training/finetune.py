@@ -7,6 +7,7 @@ an XComposer has Partial LoRA of its own, for the tokens of pictures alone, whic
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,10 @@ def add_lora(model: Any, *, rank: int, alpha: int, dropout: float = 0.0) -> Any:
     config = LoraConfig(
         r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=linears, modules_to_save=outermost or None
     )
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that is to go in its version 6
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(model, config)
 
 
 class RatedTrainer(Trainer):
