@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from enum import StrEnum
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +16,24 @@ from .wiring import model_options, wiring_of
 if TYPE_CHECKING:
     from ..composer.models.load import ModelInfo
     from ..composer.models.pull import Pulled
+
+
+class Dtype(StrEnum):
+    """The numbers of a converted model."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class Task(StrEnum):
+    """What the adapters of XComposer 2.5 are for."""
+
+    WRITE = "write"
+    WEB = "web"
+    NONE = "none"
+
 
 _OPEN_CLIP = "open_clip:"
 app = typer.Typer()
@@ -80,23 +100,72 @@ def pull_model(
             raise typer.BadParameter("is for models alone, encoders have tags", param_hint="--revision")
         _pull_encoder(name.removeprefix(_OPEN_CLIP), as_json=as_json)
         return
-    from ..composer.models.load import LOCAL_PREFIX
+    from ..composer.models.load import LOCAL_PREFIX, XCOMPOSER_PREFIX, full_name
     from ..composer.models.pull import pull
     from ..index.free import size
 
-    own = name.removeprefix(LOCAL_PREFIX)
+    own = name.removeprefix(LOCAL_PREFIX).removeprefix(XCOMPOSER_PREFIX)
     with Bytes(f"Fetching {own}") as bar:
         pulled = pull(own, revision or "main", progress=bar)
     if as_json:
-        terminal.print_json({"model": f"{LOCAL_PREFIX}{pulled.name}", **_fields(pulled)})
+        terminal.print_json({"model": full_name(pulled.name), **_fields(pulled)})
         return
     console = terminal.out()
     if console.is_terminal:
         console.print("✓ ", style="green", end="")
-    console.print(f"{LOCAL_PREFIX}{terminal.clean(pulled.name)}")
+    console.print(terminal.clean(full_name(pulled.name)))
     console.print(f"  commit   {pulled.revision}")
     console.print(f"  size     {size(pulled.size_bytes)}, of which {size(pulled.fetched_bytes)} were fetched now")
     console.print(f"  folder   {terminal.clean(pulled.folder)}")
+
+
+@app.command("convert")
+def convert_model(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="An official checkpoint of InternLM-XComposer, as xcomposer:FOLDER or xcomposer:ORGANISATION/NAME.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder to write, not there yet.", show_default=False)
+    ],
+    dtype: Annotated[
+        Dtype, typer.Option("--dtype", help="The numbers to store.  (default: auto: as they are)", show_default=False)
+    ] = Dtype.AUTO,
+    task: Annotated[
+        Task,
+        typer.Option(
+            "--task", help="Which adapters of 2.5 become part of the weights.  (default: write)", show_default=False
+        ),
+    ] = Task.WRITE,
+    as_json: options.Json = False,
+) -> None:
+    """Make a folder of a checkpoint of InternLM-XComposer that loads directly from then on."""
+    from ..composer.models.load import XCOMPOSER_PREFIX
+    from ..composer.models.xcomposer.checkpoint import find_xcomposer
+    from ..composer.models.xcomposer.convert import convert, plan_conversion
+    from ..index.free import size
+    from .progress import Bytes
+
+    if not name.startswith(XCOMPOSER_PREFIX):
+        raise typer.BadParameter(f"is {XCOMPOSER_PREFIX}FOLDER or a name behind the same", param_hint="MODEL")
+    source = name.removeprefix(XCOMPOSER_PREFIX)
+    conversion = plan_conversion(find_xcomposer(source, task.value), out, dtype=dtype.value)
+    number = str(conversion.dtype).removeprefix("torch.")
+    terminal.err().print(f"{size(conversion.size_bytes)} of {number} are going to be written to {terminal.clean(out)}")
+    with Bytes(f"Converting {source}") as bar:
+        convert(conversion, progress=bar)
+    if as_json:
+        said = {"model": f"{XCOMPOSER_PREFIX}{out}", "size_bytes": conversion.size_bytes, "dtype": number}
+        terminal.print_json({**said, "task": task.value})
+        return
+    console = terminal.out()
+    if console.is_terminal:
+        console.print("✓ ", style="green", end="")
+    console.print(terminal.clean(f"{XCOMPOSER_PREFIX}{out}"))
 
 
 def _fields(pulled: Pulled) -> dict[str, object]:

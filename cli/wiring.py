@@ -73,10 +73,10 @@ def _model(name: str, options: ModelOptions) -> Model:
 
 
 def _dialect(name: str) -> str:
-    """The prompts that a model reads, told by its name alone."""
-    from ..composer.models.load import EMBEDDED, EMBEDDED_DIALECT
+    """The prompts that a model reads, told by its name and configuration."""
+    from ..composer.models.load import dialect_of
 
-    return EMBEDDED_DIALECT if name == EMBEDDED else "limner"
+    return dialect_of(name)
 
 
 def _check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:

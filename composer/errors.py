@@ -9,6 +9,7 @@ LimnerError               message names the thing, hint names the fix (index/err
     ModelIncomplete       some of a model's files are missing or cut off
     ModelUnfit            a model that cannot do what it is asked for, or not as the options say
     ModelTooLarge         a model that does not fit into the memory that is free
+  OutputInUse             a folder to write into that holds something already
   PullFailed              a download that was refused or cut
   ArticleInvalid          an article.json that is not one, or an article without its pictures
   RunMismatch             a run folder that belongs to another brief, draft or model
@@ -60,6 +61,10 @@ class ModelUnfit(ModelUnknown):
 
 class ModelTooLarge(ModelUnknown):
     """A model that does not fit into the memory that is free."""
+
+
+class OutputInUse(LimnerError):
+    """A folder to write into that holds something already, or that another process writes."""
 
 
 class PullFailed(LimnerError):

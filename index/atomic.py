@@ -101,9 +101,19 @@ def write_whole(path: Path, data: bytes | memoryview) -> str:
     return file.sha256
 
 
-def write_failed(path: Path, exc: OSError) -> WriteFailed:
-    """The error for a write that the system refused."""
-    reason = exc.strerror or str(exc)
+def flush_file(path: Path) -> None:
+    """Bring to the disk what another library wrote to a file.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_failed(path: Path, exc: Exception) -> WriteFailed:
+    """The error for a write that the system, or a library that writes, refused."""
+    reason = getattr(exc, "strerror", None) or str(exc)
     return WriteFailed(
         f"cannot write {path}: {reason}",
         "make room or choose another folder, then run the same command again: finished work is kept",

@@ -20,6 +20,8 @@ from .memory import check_memory, count_parameters, weigh, with_room
 from .options import ModelOptions
 from .placement import devices_named, dtype_for, loading_arguments
 from .text import TextProcessor, no_pictures
+from .xcomposer.checkpoint import PREFIX as XCOMPOSER_PREFIX
+from .xcomposer.checkpoint import XComposer, find_xcomposer, layout_of
 
 if TYPE_CHECKING:
     import torch
@@ -85,6 +87,15 @@ def known_models() -> list[ModelInfo]:
     )
     infos.append(
         ModelInfo(
+            "local",
+            f"{XCOMPOSER_PREFIX}FOLDER_OR_NAME",
+            False,
+            "a checkpoint of InternLM-XComposer 1.0, 2.0 or 2.5, on this machine",
+            "the paper's own model, official or made by `limner models convert`; docs/xcomposer.md says what it takes",
+        )
+    )
+    infos.append(
+        ModelInfo(
             "served",
             f"{SERVED_PREFIX}NAME",
             False,
@@ -102,8 +113,8 @@ def load_model(name: str, options: ModelOptions) -> Model:
 
     Args:
         name: "nano-vlm", or "transformers:" and a folder or the name of a model in this machine's cache, with
-            @REVISION where another commit than the pinned one is meant, or "openai:" and the name of a model of the
-            server at `options.base_url`.
+            @REVISION where another commit than the pinned one is meant; "xcomposer:" and the same of a checkpoint of
+            InternLM-XComposer; or "openai:" and the name of a model of the server at `options.base_url`.
         options: how to run it.
 
     Raises:
@@ -125,16 +136,36 @@ def load_model(name: str, options: ModelOptions) -> Model:
     with _quietly_offline():
         processor = _processor(plan.checkpoint, plan.kind)
         model = _weights(plan.checkpoint, plan.kind, plan.arguments)
-    text = model.config.get_text_config()
     return LocalModel(
         name,
         model,
         processor,
-        int(getattr(text, "max_position_embeddings", 4096)),
-        EMBEDDED_DIALECT if name == EMBEDDED else "limner",
+        _context_tokens(plan.checkpoint, model),
+        dialect_of(name, plan.checkpoint),
         revision=plan.checkpoint.revision,
         max_side_px=options.max_picture_side_px,
     )
+
+
+def _context_tokens(checkpoint: Checkpoint, model: Any) -> int:
+    if isinstance(checkpoint, XComposer):
+        return checkpoint.context_tokens
+    return int(getattr(model.config.get_text_config(), "max_position_embeddings", 4096))
+
+
+def dialect_of(name: str, checkpoint: Checkpoint | None = None) -> str:
+    """The prompts that a model is asked with, as far as its name and its config.json tell.
+
+    Raises:
+        ModelUnknown: where that takes its files, and they are not at hand.
+    """
+    if name == EMBEDDED:
+        return EMBEDDED_DIALECT
+    if not name.startswith(XCOMPOSER_PREFIX):
+        return "limner"
+    found = checkpoint or find_xcomposer(name.removeprefix(XCOMPOSER_PREFIX))
+    assert isinstance(found, XComposer)
+    return found.layout.dialect
 
 
 def check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:
@@ -147,7 +178,7 @@ def check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:
     """
     taken = 0
     for name, options in asked:
-        if name != EMBEDDED and not name.startswith(LOCAL_PREFIX):
+        if name != EMBEDDED and not name.startswith((LOCAL_PREFIX, XCOMPOSER_PREFIX)):
             continue
         plan = _plan(name, options)
         check_memory(plan.checkpoint, plan.dtype, options.quantize, plan.devices, beside=taken)
@@ -184,7 +215,15 @@ def _checkpoint(name: str) -> Checkpoint:
             raise ModelUnknown("the embedded model nano-vlm is missing from this installation", "install Limner again")
         return Checkpoint(name, folder)
     if name.startswith(LOCAL_PREFIX):
-        return find_checkpoint(name.removeprefix(LOCAL_PREFIX))
+        found = find_checkpoint(name.removeprefix(LOCAL_PREFIX))
+        if kind_of(found.config) is None and layout_of(found.config) is not None:
+            raise ModelUnfit(
+                f"{found.source} is InternLM-XComposer, which Limner runs by classes of its own",
+                f"name it {XCOMPOSER_PREFIX}{found.source}",
+            )
+        return found
+    if name.startswith(XCOMPOSER_PREFIX):
+        return find_xcomposer(name.removeprefix(XCOMPOSER_PREFIX))
     raise ModelUnknown(f"no model is named {name!r}", "`limner models list` shows the names")
 
 
@@ -192,6 +231,8 @@ def _processor(checkpoint: Checkpoint, kind: Kind) -> Any:
     """The model's processor, or its tokenizer in the place of one; it has a chat template."""
     from transformers import AutoProcessor, AutoTokenizer
 
+    if isinstance(checkpoint, XComposer):
+        return checkpoint.processor()
     source = str(checkpoint.folder)
     prepared = any((checkpoint.folder / f"{name}_config.json").is_file() for name in ("processor", "preprocessor"))
     if kind == "pictures" and not prepared:
@@ -224,9 +265,12 @@ def _weights(checkpoint: Checkpoint, kind: Kind, arguments: dict[str, Any]) -> A
 
     loader: Any = AutoModelForImageTextToText if kind == "pictures" else AutoModelForCausalLM
     try:
-        model = loader.from_pretrained(
-            str(checkpoint.folder), local_files_only=True, trust_remote_code=False, weights_only=True, **arguments
-        ).eval()
+        if isinstance(checkpoint, XComposer):
+            model = checkpoint.load(arguments)
+        else:
+            model = loader.from_pretrained(
+                str(checkpoint.folder), local_files_only=True, trust_remote_code=False, weights_only=True, **arguments
+            ).eval()
     except ImportError as exc:
         raise _lacks_package(checkpoint, exc) from exc
     except (SafetensorError, *_UNLOADABLE) as exc:
@@ -266,6 +310,8 @@ def _cached_info(name: str) -> ModelInfo | None:
     try:
         checkpoint = find_checkpoint(name)
         kind = kind_of(checkpoint.config)
+        if kind is None and layout_of(checkpoint.config) is not None:
+            full, checkpoint, kind = f"{XCOMPOSER_PREFIX}{name}", find_xcomposer(name), "pictures"
         if kind is None:
             return None
         stored = sum(path.stat().st_size for path in checkpoint.weights)
@@ -281,6 +327,12 @@ def _cached_info(name: str) -> ModelInfo | None:
     )
 
 
+def full_name(name: str) -> str:
+    """What `--model` takes for a model in this machine's cache."""
+    config = find_checkpoint(name).config
+    return f"{LOCAL_PREFIX if kind_of(config) or layout_of(config) is None else XCOMPOSER_PREFIX}{name}"
+
+
 def _began_as_model(name: str) -> bool:
     """Whether what the cache has of it says that it is a model which writes."""
     for path in (cache_folder(name) / "snapshots").glob("*/config.json"):
@@ -288,7 +340,7 @@ def _began_as_model(name: str) -> bool:
             config = json.loads(path.read_bytes())
         except (OSError, ValueError):
             continue
-        if isinstance(config, dict) and kind_of(config) is not None:
+        if isinstance(config, dict) and (kind_of(config) or layout_of(config)) is not None:
             return True
     return False
 

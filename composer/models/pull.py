@@ -22,6 +22,7 @@ from ...index.errors import WriteFailed
 from ...index.free import size
 from ..errors import ModelUnfit, ModelUnknown, PullFailed
 from .checkpoint import PICKLED_WEIGHTS, PIN, SAFE_WEIGHTS, cache_folder, kind_of, named_in, unfit
+from .xcomposer.checkpoint import layout_of
 
 # Configurations, tokenizers and templates; what lies in folders (original/, onnx/) are other forms of the same model.
 _SMALL = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken")
@@ -209,7 +210,7 @@ def _check_and_choose(hub: _Hub, commit: str, there: Mapping[str, int]) -> list[
         config = json.loads(hub.read("config.json", commit))
     except ValueError as exc:
         raise ModelUnfit(f"{hub.name} has a config.json that is damaged", "take another model") from exc
-    if not isinstance(config, dict) or kind_of(config) is None:
+    if not isinstance(config, dict) or (kind_of(config) or layout_of(config)) is None:
         raise unfit(hub.name, config if isinstance(config, dict) else {})
     for name in (SAFE_WEIGHTS, PICKLED_WEIGHTS):
         index = f"{name}.index.json"

@@ -38,6 +38,7 @@ class XComposer2Config(PretrainedConfig):
     text_config: dict | PretrainedConfig | None = None
     vision_config: dict | PretrainedConfig | None = None
     image_token_id: int = 92397  # [UNUSED_TOKEN_0]: a place in a prompt, whose own embedding is never read
+    context_tokens: int | None = None  # what the model was trained on; None: as many as there are positions
     tiled: bool = False  # 2.5: each picture as a whole and in tiles, four patches to a token
     tie_word_embeddings: bool = False
 

@@ -109,5 +109,7 @@ def config_from_official(
         if rows * rows != eyes_positions - 1:
             raise ValueError(f"{POSITIONS} has {eyes_positions} rows, which are not those of a square and one more")
         eyes["image_size"] = rows * eyes["patch_size"]
-    image = {"image_token_id": values["image_token_id"]} if "image_token_id" in values else {}
-    return XComposer2Config(text_config=text, vision_config=eyes, tiled=GLOBAL_END in names, **image)
+    more = {"image_token_id": values["image_token_id"]} if "image_token_id" in values else {}
+    if "max_length" in values:  # where the official code cuts prompts
+        more["context_tokens"] = int(values["max_length"])
+    return XComposer2Config(text_config=text, vision_config=eyes, tiled=GLOBAL_END in names, **more)
