@@ -15,7 +15,6 @@ Source: Zhang et al. 2023, arXiv:2309.15112, section 3.2 (rates) and appendix C.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ from limner.composer.models.checkpoint import find_checkpoint
 from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
 from limner.composer.models.options import ModelOptions
+from limner.composer.models.xcomposer.checkpoint import PREFIX, find_xcomposer
 from limner.composer.protocols import Message
 from limner.evaluation.site import open_site
 from limner.index.decode import decode
@@ -36,8 +36,17 @@ from limner.index.library import Library
 
 from .articles import Illustrated, Learner, articles_of, select_sample, spot_sample, write_sample
 from .conversations import Batches, length_of
-from .finetune import BRIDGE, PARTIAL_LORA, Rate, RatedTrainer, add_lora, has_partial_lora, train_only
-from .official import save_weights
+from .finetune import (
+    BRIDGE,
+    LORA,
+    LORA_BRIDGE,
+    PARTIAL_LORA,
+    Rate,
+    RatedTrainer,
+    add_lora,
+    has_partial_lora,
+    train_only,
+)
 
 TASKS = ("write", "spot", "select")
 _WEIGHTS = re.compile(r"\.(safetensors|bin|pt|pth)(\.index\.json)?$")
@@ -139,12 +148,16 @@ def learner_for(model: LocalModel) -> Learner:
 
 def prepare(model: LocalModel, args: argparse.Namespace) -> list[Rate]:
     """Choose what learns, and at which rates; puts peft's LoRA into the model where it has no Partial LoRA."""
+    if args.whole:
+        rates = [Rate(BRIDGE, args.bridge_lr), Rate(r"^(?!.*vi(?:sion|sual))", args.lr)]
+        train_only(model.model, rates)
+        return rates
     if has_partial_lora(model.model) and not args.lora:
         rates = [Rate(PARTIAL_LORA, args.lr), Rate(BRIDGE, args.bridge_lr)]
         train_only(model.model, rates)
         return rates
     model.model = add_lora(model.model, rank=args.rank, alpha=args.rank)
-    return [Rate(r"\.modules_to_save\.", args.bridge_lr), Rate(r"\.lora_[AB]\.default\.", args.lr)]
+    return [Rate(LORA_BRIDGE, args.bridge_lr), Rate(LORA, args.lr)]
 
 
 def fine_tune(model: LocalModel, lessons: Lessons, args: argparse.Namespace) -> RatedTrainer:
@@ -197,24 +210,24 @@ def fine_tune(model: LocalModel, lessons: Lessons, args: argparse.Namespace) -> 
     return trainer
 
 
-def keep(model: LocalModel, source: Path, out: Path) -> None:
+def keep(model: LocalModel, name: str, out: Path) -> None:
     """Write the model as `--model` reads it, in the numbers that it was stored in, with its other files as they were.
 
-    peft's adapter is kept in OUT/adapter, and merged into the weights.
+    An XComposer is laid out as `limner models convert` does it. peft's adapter is kept in OUT/adapter, and merged into
+    the weights.
     """
     trained = model.model
     if hasattr(trained, "peft_config"):
         trained.save_pretrained(out / "adapter")
         trained = trained.merge_and_unload()
-    stored = next(weight.dtype for weight in trained.parameters() if not weight.requires_grad)
-    trained.to(stored)
-    for file in source.iterdir():
-        if file.is_file() and not _WEIGHTS.search(file.name):
+    trained.to(next(weight.dtype for weight in trained.parameters() if not weight.requires_grad))
+    trained.save_pretrained(out)
+    if name.startswith(PREFIX):
+        find_xcomposer(name.removeprefix(PREFIX)).processor().save_pretrained(out)
+        return
+    for file in find_checkpoint(name.partition(":")[2]).folder.iterdir():
+        if file.is_file() and not (out / file.name).exists() and not _WEIGHTS.search(file.name):
             shutil.copy(file, out / file.name)
-    if has_partial_lora(trained) and "text_config" not in json.loads((source / "config.json").read_text()):
-        save_weights(trained, out)  # the official layout
-    else:
-        trained.save_pretrained(out)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -227,6 +240,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("-m", "--candidates", type=int, default=4, help="pictures to choose from")
     parser.add_argument("--library", type=Path, help="one of the pictures, for candidates that a search finds")
     parser.add_argument("--lora", action="store_true", help="peft's LoRA also where the model has Partial LoRA")
+    parser.add_argument("--whole", action="store_true", help="all weights but the eyes', as 2.0 was made")
     parser.add_argument("--rank", type=int, default=64, help="of peft's LoRA")
     parser.add_argument("--lr", type=float, default=5e-5, help="of the low-rank weights")
     parser.add_argument("--bridge-lr", type=float, default=2e-5, help="of what joins eyes and decoder")
@@ -265,7 +279,7 @@ def main(given: Sequence[str] | None = None) -> int:
         )
         print(f"{len(articles):,} articles with {sum(len(a.pictures) for a in articles):,} pictures of {len(pool):,}")
         fine_tune(model, lessons, args)
-        keep(model, find_checkpoint(args.model.partition(":")[2]).folder, args.out)
+        keep(model, args.model, args.out)
     except LimnerError as exc:
         print(f"error: {exc.message}\n{exc.hint}")
         return 1

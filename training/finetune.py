@@ -17,8 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
-# What stands between eyes and decoder, as the families name it.
-BRIDGE = r"(?:^|\.)(?:\w*projector|merger|connector|resampler|Qformer|query_tokens|internlm_proj|aligner)(?:$|\.)"
+# What stands between eyes and decoder, as the families name it; and weights there that are in no module of their own.
+_BRIDGES, _LOOSE = r"\w*projector|merger|connector|resampler|qformer|aligner", r"query_tokens|row_end|global_end"
+BRIDGE = rf"(?:^|\.)(?:{_BRIDGES}|{_LOOSE})(?:$|\.)"
+LORA, LORA_BRIDGE = r"\.lora_[AB]\.default\.", rf"\.modules_to_save\.|\.(?:{_LOOSE})$"
 PARTIAL_LORA = r"\.lora_[AB]\.weight$"
 _LEARNT = "learnt.safetensors"
 
@@ -63,15 +65,19 @@ def add_lora(model: Any, *, rank: int, alpha: int, dropout: float = 0.0) -> Any:
         for name, module in decoder.named_modules()
         if isinstance(module, torch.nn.Linear) and "lora_" not in name
     ]
-    bridges = [name for name, _ in model.named_modules() if re.search(BRIDGE + "$", name)]
-    outermost = [name for name in bridges if not any(name.startswith(f"{other}.") for other in bridges)]
+    bridges = [name for name, _ in model.named_modules() if re.search(rf"\.(?:{_BRIDGES})$", name)]
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=linears, modules_to_save=outermost or None
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=linears, modules_to_save=bridges or None
     )
     with warnings.catch_warnings():
         # peft asks transformers by a name that is to go in its version 6
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
+    for name, weight in adapted.named_parameters():
+        if re.search(LORA_BRIDGE, name) and not re.search(r"\.original_module\.", name):
+            weight.requires_grad_(True)
+            weight.data = weight.data.float()
+    return adapted
 
 
 class RatedTrainer(Trainer):

@@ -3,15 +3,14 @@
     python -m training.xcomposer_evaluate --data FOLDER --weights FILE --out FOLDER
 
 `--data` is what `training.xcomposer_book` prepared and `--weights` what `training.xcomposer_train` saved. The model is
-put together in `--out`, in the official layout, and measured through the pipeline's own steps. Table 10 of the paper is
-the agreement of the chosen picture with the right one, beside that of the picture nearest to the caption.
+put together in `--out`, where `--model xcomposer:` finds it, and measured through the pipeline's own steps. Table 10 of
+the paper is the agreement of the chosen picture with the right one, beside that of the picture nearest to the caption.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,41 +18,37 @@ from pathlib import Path
 import numpy as np
 import torch
 from limner.composer.markdown import parse_draft
-from limner.composer.models.checkpoint import Checkpoint
+from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
-from limner.composer.models.xcomposer.official import load_official, load_processor
+from limner.composer.models.options import ModelOptions
+from limner.composer.models.xcomposer.checkpoint import PREFIX
+from limner.composer.models.xcomposer.processor import XComposer2Processor, image_processor
 from limner.composer.select import score_candidates
 from limner.composer.spot import find_spots
 from limner.evaluation.intervals import Share, estimates
 from safetensors.torch import load_file
 
 from .evaluate import PoolModel, articles, clip_choices, selection_items
-from .official import save_config, save_weights
 from .picture_book.stories import make_story
 from .pictures import TEST_SEED, render_pool, scenes_for
 from .samples import Item, Pool
-from .xcomposer_book import LEARNER, item_sample
+from .xcomposer_book import item_sample, load
 from .xcomposer_train import build_model
 
 
 def assemble(data: Path, weights: Path, out: Path) -> None:
-    """Write the trained weights behind nano-clip's eyes as an official checkpoint lies."""
-    model = build_model(json.loads((data / "numbers.json").read_text()))
+    """Write the trained weights behind nano-clip's eyes as `limner models convert` lays a checkpoint out."""
+    numbers = json.loads((data / "numbers.json").read_text())
+    model = build_model(numbers)
     trained = {name: value.float() for name, value in load_file(weights).items()}
     missing, unexpected = model.load_state_dict(trained, strict=False)
     assert not unexpected and all(".vision_tower." in name for name in missing), (missing, unexpected)
-    out.mkdir(parents=True, exist_ok=True)
-    save_config(model.config, out)
-    save_weights(model.to(torch.bfloat16), out)
-    shutil.copy(data / "tokenizer.model", out)
-
-
-def load(folder: Path) -> LocalModel:
-    """The model as the pipeline runs it, in float32."""
-    checkpoint = Checkpoint(str(folder), folder)
-    model = load_official(checkpoint, dtype=torch.float32)
-    processor = load_processor(checkpoint, model.config)
-    return LocalModel("tiny XComposer 2", model, processor, LEARNER.context_tokens, LEARNER.dialect)
+    model.generation_config.eos_token_id = numbers["eos_token_id"]
+    model.generation_config.pad_token_id = numbers["pad_token_id"]
+    model.to(torch.bfloat16).save_pretrained(out)
+    config = model.config
+    pictures = image_processor(config.tile_side_px)
+    XComposer2Processor(pictures, load(data / "tokenizer.model"), config.tile_side_tokens).save_pretrained(out)
 
 
 def choices(model: PoolModel, items: Sequence[Item], *, context: bool = True) -> list[int]:
@@ -113,7 +108,8 @@ def main() -> None:
     parser.add_argument("--articles", type=int, default=100)
     args = parser.parse_args()
     assemble(args.data, args.weights, args.out)
-    model = load(args.out)
+    model = load_model(f"{PREFIX}{args.out}", ModelOptions(device="cpu", dtype="float32"))
+    assert isinstance(model, LocalModel)
     scenes = scenes_for(held=True, each=1, seed=TEST_SEED)
     pool, pixels = Pool(scenes), render_pool(scenes)
     with tempfile.TemporaryDirectory() as folder:

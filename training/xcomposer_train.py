@@ -47,7 +47,7 @@ TASKS = ("write", "spot", "select", "describe")
 DRILL = len(TASKS)  # a choice between colours, with the pictures before it and no text
 REPLY, LETTER, NAME, VERDICT = 1, 2, 3, 4  # what a place in a batch is to learn
 LETTER_WEIGHT, NAME_SHARE, VERDICT_SHARE = 8.0, 0.3, 1.0
-DECODER, PROJECTOR = r"\.linear\.|layernorm|language_model\.norm|embed_tokens|lm_head", "projector"
+DECODER, PROJECTOR = r"\.linear\.|(?:input|attention)_layernorm|language_model\.norm|embed_tokens|lm_head", "projector"
 ATTENTION, FEED_FORWARD = r"self_attn\.\w+\.lora_", r"mlp\.\w+\.lora_"
 EYES = "vision_tower."
 
