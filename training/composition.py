@@ -6,8 +6,8 @@ ARTICLES are folders of Markdown with their pictures. NAME is a model as `--mode
 the result, which `--model` takes. Checkpoints lie in FOLDER/checkpoints, from which `--resume` goes on.
 
 A choice is between the right picture and others of the articles' folders, drawn at random as in the paper, or with
-`--library` those that a search by the caption finds. An XComposer 2 learns by its own Partial LoRA, any other model by
-peft's LoRA in its decoder; what joins eyes and decoder learns beside them, at a rate of its own.
+`--library` those that a search by the caption finds. What learns is peft's LoRA in the decoder, an XComposer 2's own
+Partial LoRA, and what joins eyes and decoder, at a rate of its own.
 
 Source: Zhang et al. 2023, arXiv:2309.15112, section 3.2 (rates) and appendix C.1; Dong et al. 2024, arXiv:2401.16420.
 """
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from limner.composer.errors import ModelUnfit
 from limner.composer.models.checkpoint import find_checkpoint
 from limner.composer.models.load import load_model
 from limner.composer.models.local import LocalModel
@@ -147,13 +148,25 @@ def learner_for(model: LocalModel) -> Learner:
 
 
 def prepare(model: LocalModel, args: argparse.Namespace) -> list[Rate]:
-    """Choose what learns, and at which rates; puts peft's LoRA into the model where it has no Partial LoRA."""
+    """Choose what learns, and at which rates; puts peft's LoRA into the model where that is what learns.
+
+    Raises:
+        ModelUnfit: Partial LoRA alone was asked for, and the model has none or text is to be learnt.
+    """
+    bridge = Rate(BRIDGE, args.bridge_lr)
     if args.whole:
-        rates = [Rate(BRIDGE, args.bridge_lr), Rate(r"^(?!.*vi(?:sion|sual))", args.lr)]
+        rates = [bridge, Rate(r"^(?!.*vi(?:sion|sual))", args.lr)]
         train_only(model.model, rates)
         return rates
-    if has_partial_lora(model.model) and not args.lora:
-        rates = [Rate(PARTIAL_LORA, args.lr), Rate(BRIDGE, args.bridge_lr)]
+    if args.partial_lora:
+        if not has_partial_lora(model.model):
+            raise ModelUnfit(f"{model.name} has no Partial LoRA", "leave --partial-lora out: peft's LoRA learns then")
+        if args.tasks != "select":
+            raise ModelUnfit(
+                "no token of a text passes through Partial LoRA: it learns to choose pictures and nothing else",
+                "give --tasks select, or leave --partial-lora out",
+            )
+        rates = [Rate(PARTIAL_LORA, args.lr), bridge]
         train_only(model.model, rates)
         return rates
     model.model = add_lora(model.model, rank=args.rank, alpha=args.rank)
@@ -239,7 +252,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("-m", "--candidates", type=int, default=4, help="pictures to choose from")
     parser.add_argument("--library", type=Path, help="one of the pictures, for candidates that a search finds")
-    parser.add_argument("--lora", action="store_true", help="peft's LoRA also where the model has Partial LoRA")
+    parser.add_argument("--partial-lora", action="store_true", help="of an XComposer 2, and no LoRA for text beside it")
     parser.add_argument("--whole", action="store_true", help="all weights but the eyes', as 2.0 was made")
     parser.add_argument("--rank", type=int, default=64, help="of peft's LoRA")
     parser.add_argument("--lr", type=float, default=5e-5, help="of the low-rank weights")

@@ -20,7 +20,7 @@ from transformers import Trainer
 # What stands between eyes and decoder, as the families name it; and weights there that are in no module of their own.
 _BRIDGES, _LOOSE = r"\w*projector|merger|connector|resampler|qformer|aligner", r"query_tokens|row_end|global_end"
 BRIDGE = rf"(?:^|\.)(?:{_BRIDGES}|{_LOOSE})(?:$|\.)"
-LORA, LORA_BRIDGE = r"\.lora_[AB]\.default\.", rf"\.modules_to_save\.|\.(?:{_LOOSE})$"
+LORA, LORA_BRIDGE = r"\.lora_[AB]\.(?:default\.)?weight$", rf"\.modules_to_save\.|\.(?:{_LOOSE})$"
 PARTIAL_LORA = r"\.lora_[AB]\.weight$"
 _LEARNT = "learnt.safetensors"
 
@@ -55,7 +55,10 @@ def rate_of(name: str, rates: Iterable[Rate]) -> Rate | None:
 
 
 def add_lora(model: Any, *, rank: int, alpha: int, dropout: float = 0.0) -> Any:
-    """The model with peft's LoRA in every linear layer of its decoder; what joins eyes and decoder learns whole."""
+    """The model with peft's LoRA in every linear layer of its decoder.
+
+    Partial LoRA of its own learns too, in place, and so does what joins eyes and decoder, whole.
+    """
     from peft import LoraConfig, get_peft_model
 
     decoder = model.get_decoder()
@@ -74,7 +77,7 @@ def add_lora(model: Any, *, rank: int, alpha: int, dropout: float = 0.0) -> Any:
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         adapted = get_peft_model(model, config)
     for name, weight in adapted.named_parameters():
-        if re.search(LORA_BRIDGE, name) and not re.search(r"\.original_module\.", name):
+        if re.search(rf"{LORA}|{LORA_BRIDGE}", name):
             weight.requires_grad_(True)
             weight.data = weight.data.float()
     return adapted

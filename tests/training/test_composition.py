@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from limner.composer.errors import ModelUnfit
 from limner.composer.models.local import LocalModel
 from limner.composer.protocols import Message, Picture
 from PIL import Image
 
 from tests.colours import COLOURS
+from tests.composer import tiny_xcomposer1
 from tests.composer.tiny_families import FAMILIES
 from tests.composer.tiny_xcomposer import processor, tiny_model
-from training.composition import Lessons, Question, arguments, fine_tune, keep, learner_for, main, read_articles
+from training.composition import (
+    Lessons,
+    Question,
+    arguments,
+    fine_tune,
+    keep,
+    learner_for,
+    main,
+    prepare,
+    read_articles,
+)
 from training.conversations import IGNORE, batches_by_length, collate
-from training.finetune import Rate, train_only
+from training.finetune import BRIDGE, Rate, train_only
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +59,12 @@ def xcomposer() -> LocalModel:
     model = tiny_model()
     model.generation_config.eos_token_id = [2, 5]
     return LocalModel("tiny", model, processor(), 2048, "xcomposer2")
+
+
+def xcomposer1() -> LocalModel:
+    model = tiny_xcomposer1.tiny_model()
+    model.generation_config.eos_token_id = [2]
+    return LocalModel("tiny", model, tiny_xcomposer1.processor(), 2048, "xcomposer1")
 
 
 def lessons(site: Path, model: LocalModel, *tasks: str) -> Lessons:
@@ -163,8 +182,8 @@ def test_lora_teaches_a_general_model_and_its_result_is_read_again(site: Path, t
 def test_partial_lora_teaches_an_xcomposer_and_leaves_its_language_as_it_was(site: Path, tmp_path: Path) -> None:
     model = xcomposer()
     before = {name: weights.clone() for name, weights in model.model.named_parameters()}
-    args = asked("--out", str(tmp_path), "--lr", "1e-2", "--bridge-lr", "1e-2", "--epochs", "30", "--log-every", "5",
-                 "--batch-tokens", "900", "--picture-tokens", "4")  # fmt: skip
+    args = asked("--out", str(tmp_path), "--partial-lora", "--tasks", "select", "--lr", "1e-2", "--bridge-lr", "1e-2",
+                 "--epochs", "30", "--log-every", "5", "--batch-tokens", "900", "--picture-tokens", "4")  # fmt: skip
 
     losses = loss_by_step(fine_tune(model, lessons(site, model), args))
 
@@ -200,6 +219,35 @@ def test_a_resumed_run_ends_as_one_that_was_not_cut(site: Path, tmp_path: Path) 
     resumed = train(Lessons, tmp_path / "cut", "--resume")
 
     assert all(torch.equal(resumed[name], weights) for name, weights in whole.items())
+
+
+@pytest.mark.parametrize("family", ["idefics3", "xcomposer1", "xcomposer2"])
+def test_lora_leaves_what_it_stands_beside_as_it_was(site: Path, tmp_path: Path, family: str) -> None:
+    """All three tasks; after merging only the decoder's linear layers, the bridge and Partial LoRA have changed."""
+    models = {"xcomposer1": xcomposer1, "xcomposer2": xcomposer}
+    model = models[family]() if family in models else LocalModel("tiny", *FAMILIES[family](), 4096)
+    before = {name: weights.clone() for name, weights in model.model.named_parameters()}
+    args = asked("--out", str(tmp_path), "--lr", "1e-2", "--bridge-lr", "1e-2", "--rank", "2", "--steps", "6",
+                 "--batch-tokens", "900", "--picture-tokens", "4")  # fmt: skip
+
+    fine_tune(model, lessons(site, model, "write", "spot", "select"), args)
+    merged = dict(model.model.merge_and_unload().named_parameters())
+
+    changed = {name for name, weights in before.items() if not torch.equal(merged[name], weights)}
+    linear = {name for name in changed if name.endswith("_proj.weight") or name.endswith(".linear.weight")}
+    others = {name for name in changed - linear if not re.search(BRIDGE, name) and ".lora_" not in name}
+    assert linear and all(re.search("language_model|text_model", name) for name in linear - {"model.projector.weight"})
+    assert not others
+    assert any(re.search(BRIDGE, name) for name in changed)
+    assert any("qformer" in name for name in changed) is (family == "xcomposer1")
+    assert any(".lora_" in name for name in changed) is (family == "xcomposer2")
+
+
+def test_partial_lora_is_refused_where_it_can_learn_nothing() -> None:
+    with pytest.raises(ModelUnfit, match="has no Partial LoRA"):
+        prepare(qwen(), asked("--out", "x", "--partial-lora"))
+    with pytest.raises(ModelUnfit, match="no token of a text"):
+        prepare(xcomposer(), asked("--out", "x", "--partial-lora"))
 
 
 def test_train_only_names_what_it_does_not_find() -> None:
