@@ -66,16 +66,17 @@ class Stage:
 
 _PARTS = (PROJECTOR, ATTENTION, FEED_FORWARD)
 _CHOOSING = (0.0, 0.0, 0.6, 0.15, 0.25)
+_DRILLING = (0.0, 0.0, 0.25, 0.0, 0.75)
 STAGES = (
     Stage("base", None, (DECODER,), (0.2, 0.1, 0.35, 0.0, 0.35), 0.26, words=True),
     Stage("aligned", "base", (PROJECTOR,), (0.0, 0.0, 0.0, 1.0, 0.0), 0.05),
     Stage("adapted", "aligned", _PARTS, _CHOOSING, 0.20),
     Stage("whole", "adapted", (DECODER, *_PARTS), (0.35, 0.15, 0.4, 0.1, 0.0), 0.21),
-    # The ablation: as many steps for each as the first one made in its time.
-    Stage("nothing-frozen", "aligned", _PARTS, _CHOOSING, 0.07),
-    Stage("frozen-projector", "aligned", (ATTENTION, FEED_FORWARD), _CHOOSING, 0.07),
-    Stage("frozen-attention", "aligned", (PROJECTOR, FEED_FORWARD), _CHOOSING, 0.07),
-    Stage("frozen-feed-forward", "aligned", (PROJECTOR, ATTENTION), _CHOOSING, 0.07),
+    # The ablation: as many steps for each as the first one made in its time, of choices and their drill alone.
+    Stage("nothing-frozen", "adapted", _PARTS, _DRILLING, 0.07),
+    Stage("frozen-projector", "adapted", (ATTENTION, FEED_FORWARD), _DRILLING, 0.07),
+    Stage("frozen-attention", "adapted", (PROJECTOR, FEED_FORWARD), _DRILLING, 0.07),
+    Stage("frozen-feed-forward", "adapted", (PROJECTOR, ATTENTION), _DRILLING, 0.07),
 )
 ABLATION = 4  # of the stages, the last ones
 
@@ -402,31 +403,41 @@ def train_stage(
 
 
 @torch.no_grad()
-def choose(seeing: Seeing, held: Samples, asked: range, *, words: bool, device: torch.device) -> list[bool]:
-    """Whether the letter of each held-out question is right: the likeliest of those of its candidates."""
-    letters = torch.tensor(held.numbers["letters"])
-    right = []
+def answers(
+    seeing: Seeing, held: Samples, asked: range, *, words: bool, drill: bool, device: torch.device
+) -> dict[str, float]:
+    """How many of the letters of these questions are right, of the verdicts and of the names beside them."""
+    letters, verdicts = torch.tensor(held.numbers["letters"]), torch.tensor(held.numbers["verdicts"])
+    right: dict[str, list[bool]] = defaultdict(list)
     for first in range(0, len(asked), 64):
         rows = asked[first : first + 64]
-        batch = held.batch(rows, words=words)
-        at = batch["kinds"] == LETTER
+        batch = held.batch(rows, words=words, drill=drill)
+        at = batch["kinds"] != REPLY
+        kinds, targets = batch["kinds"][at], batch["targets"][at]
         inputs = {name: batch[name] for name in ("input_ids", "pictures", "image_rows", "image_columns")}
         inputs["where"] = batch["where"][at]
         logits = seeing(**{name: value.to(device) for name, value in inputs.items()}).float().cpu()
-        for row, scores in zip(rows, logits, strict=True):
+        for row, scores in zip(rows, logits[kinds == LETTER], strict=True):
             among = letters[: int(held.data["candidates"][row])]
-            right.append(int(scores[among].argmax()) == int(held.data["answer"][row]))
-    return right
+            right["letters"].append(int(scores[among].argmax()) == int(held.data["answer"][row]))
+        said = verdicts[logits[kinds == VERDICT][:, verdicts].argmax(-1)]
+        right["verdicts"] += (said == targets[kinds == VERDICT]).tolist()
+        right["names"] += (logits[kinds == NAME].argmax(-1) == targets[kinds == NAME]).tolist()
+    return {kind: round(float(np.mean(values)), 4) for kind, values in right.items() if values}
 
 
-def measure(seeing: Seeing, held: Samples, count: int, *, words: bool, device: torch.device) -> dict[str, float]:
-    """Agreement on held-out questions: colour in the pictures alone, nothing before, colour in the text too."""
+def measure(
+    seeing: Seeing, held: Samples, count: int, *, words: bool, device: torch.device
+) -> dict[str, dict[str, float]]:
+    """Answers to held-out questions: colour in the pictures alone, nothing before, colour in the text too, no text."""
     seeing.eval()
     third = len(held.data["task"]) // 3
-    figures: dict[str, float] = {}
-    for part, name in enumerate(("colour in the pictures alone", "without context", "colour in text and pictures")):
-        asked = range(part * third, part * third + min(count, third))
-        figures[name] = float(np.mean(choose(seeing, held, asked, words=words, device=device)))
+    figures: dict[str, dict[str, float]] = {}
+    kinds = ("colour in the pictures alone", "without context", "colour in text and pictures", "pictures without text")
+    for number, name in enumerate(kinds):
+        first = number % 3 * third
+        asked = range(first, first + min(count, third))
+        figures[name] = answers(seeing, held, asked, words=words, drill=number == 3, device=device)
     seeing.train()
     return figures
 
@@ -471,11 +482,11 @@ def main() -> None:
     )
     seeing = Seeing(model, see(model, pixels, device))
     saved: dict[str | None, dict[str, Tensor]] = {}
-    if args.begin:
-        model.load_state_dict(
-            {name: weights.to(device, torch.float32) for name, weights in load_file(args.begin).items()}, strict=False
-        )
     stages = [stage for stage in STAGES if stage.name in args.stages.split(",")]
+    if args.begin:
+        begun = {name: weights.to(device, torch.float32) for name, weights in load_file(args.begin).items()}
+        model.load_state_dict(begun, strict=False)
+        saved[stages[0].begin] = {name: weights.clone() for name, weights in model.state_dict().items()}
     total = sum(stage.share for stage in stages)
     metrics: dict[str, Any] = {"ready_s": round(time.monotonic() - began, 1)}
     if device.type == "cuda":
