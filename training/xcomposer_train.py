@@ -66,17 +66,16 @@ class Stage:
 
 _PARTS = (PROJECTOR, ATTENTION, FEED_FORWARD)
 _CHOOSING = (0.0, 0.0, 0.6, 0.15, 0.25)
-_DRILLING = (0.0, 0.0, 0.25, 0.0, 0.75)
 STAGES = (
     Stage("base", None, (DECODER,), (0.2, 0.1, 0.35, 0.0, 0.35), 0.26, words=True),
     Stage("aligned", "base", (PROJECTOR,), (0.0, 0.0, 0.0, 1.0, 0.0), 0.05),
     Stage("adapted", "aligned", _PARTS, _CHOOSING, 0.20),
     Stage("whole", "adapted", (DECODER, *_PARTS), (0.35, 0.15, 0.4, 0.1, 0.0), 0.21),
-    # The ablation: as many steps for each as the first one made in its time, of choices and their drill alone.
-    Stage("nothing-frozen", "adapted", _PARTS, _DRILLING, 0.07),
-    Stage("frozen-projector", "adapted", (ATTENTION, FEED_FORWARD), _DRILLING, 0.07),
-    Stage("frozen-attention", "adapted", (PROJECTOR, FEED_FORWARD), _DRILLING, 0.07),
-    Stage("frozen-feed-forward", "adapted", (PROJECTOR, ATTENTION), _DRILLING, 0.07),
+    # The ablation: as many steps for each as the first one made in its time.
+    Stage("nothing-frozen", "aligned", _PARTS, _CHOOSING, 0.07),
+    Stage("frozen-projector", "aligned", (ATTENTION, FEED_FORWARD), _CHOOSING, 0.07),
+    Stage("frozen-attention", "aligned", (PROJECTOR, FEED_FORWARD), _CHOOSING, 0.07),
+    Stage("frozen-feed-forward", "aligned", (PROJECTOR, ATTENTION), _CHOOSING, 0.07),
 )
 ABLATION = 4  # of the stages, the last ones
 
@@ -345,7 +344,9 @@ class WorldTrainer(RatedTrainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         def factor(step: int) -> float:
-            return min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * self.clock.share()) + 0.02)
+            return min(1.0, (step + 1) / max(1, self.args.warmup_steps)) * (
+                0.5 + 0.5 * math.cos(math.pi * self.clock.share()) + 0.02
+            )
 
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
         return self.lr_scheduler
@@ -389,7 +390,8 @@ def train_stage(
         args=TrainingArguments(
             output_dir=str(args.out / "trainer"), max_steps=steps, per_device_train_batch_size=1,
             gradient_accumulation_steps=args.accumulate, learning_rate=args.lr, weight_decay=0.05, max_grad_norm=1.0,
-            bf16=args.bf16, use_cpu=not torch.cuda.is_available(), logging_steps=args.log_every, save_strategy="no",
+            warmup_steps=args.warmup, bf16=args.bf16, use_cpu=not torch.cuda.is_available(),
+            logging_steps=args.log_every, save_strategy="no",
             dataloader_num_workers=args.workers, dataloader_pin_memory=torch.cuda.is_available(),
             dataloader_prefetch_factor=8 if args.workers else None, remove_unused_columns=False,
             accelerator_config={"dispatch_batches": False}, report_to=[], disable_tqdm=True,
@@ -461,6 +463,7 @@ def main() -> None:
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--lr", type=float, default=1e-3, help="of embeddings, projector and norms, by AdamW")
     parser.add_argument("--muon-lr", type=float, default=1.5e-3, help="of the matrices of the layers")
+    parser.add_argument("--warmup", type=int, default=50, help="steps")
     parser.add_argument("--workers", type=int, default=12)
     parser.add_argument("--items", type=int, default=400, help="held-out questions of each kind, at most")
     parser.add_argument("--log-every", type=int, default=100)
