@@ -4,8 +4,8 @@
 
 The stages are the paper's in small: a decoder that knows the three tasks as text (each picture told in words); the
 projector alone, by describing pictures; then Partial LoRA and projector by choosing pictures, with the decoder frozen;
-then all three tasks with the decoder too. The ablation freezes one part in the third stage. The eyes are nano-clip's
-and stay as they are. Needs torch, transformers and `limner.composer.models.xcomposer` alone.
+then all three tasks with the decoder too. The ablation freezes one part while the others learn to choose. The eyes are
+nano-clip's and stay as they are. Needs torch, transformers and `limner.composer.models.xcomposer` alone.
 
 Choosing by context is not learnt from the replies "The B image." alone. Beside them, in training alone, the last tokens
 of each picture are asked what it shows, and the last one of each candidate whether it is the right one.
@@ -18,6 +18,7 @@ import io
 import json
 import lzma
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -64,6 +65,7 @@ class Stage:
     words: bool = False  # pictures are told in words
 
 
+FRESH = "fresh"  # what the ablation begins with
 _PARTS = (PROJECTOR, ATTENTION, FEED_FORWARD)
 _CHOOSING = (0.0, 0.0, 0.6, 0.15, 0.25)
 STAGES = (
@@ -71,11 +73,12 @@ STAGES = (
     Stage("aligned", "base", (PROJECTOR,), (0.0, 0.0, 0.0, 1.0, 0.0), 0.05),
     Stage("adapted", "aligned", _PARTS, _CHOOSING, 0.20),
     Stage("whole", "adapted", (DECODER, *_PARTS), (0.35, 0.15, 0.4, 0.1, 0.0), 0.21),
-    # The ablation: as many steps for each as the first one made in its time.
-    Stage("nothing-frozen", "aligned", _PARTS, _CHOOSING, 0.07),
-    Stage("frozen-projector", "aligned", (ATTENTION, FEED_FORWARD), _CHOOSING, 0.07),
-    Stage("frozen-attention", "aligned", (PROJECTOR, FEED_FORWARD), _CHOOSING, 0.07),
-    Stage("frozen-feed-forward", "aligned", (PROJECTOR, ATTENTION), _CHOOSING, 0.07),
+    # The ablation, as many steps for each as the first one made in its time: the decoder has read pictures, as the
+    # paper's has in its first stage, and is frozen; Partial LoRA is new, and the projector that of the second stage.
+    Stage("nothing-frozen", FRESH, _PARTS, _CHOOSING, 0.07),
+    Stage("frozen-projector", FRESH, (ATTENTION, FEED_FORWARD), _CHOOSING, 0.07),
+    Stage("frozen-attention", FRESH, (PROJECTOR, FEED_FORWARD), _CHOOSING, 0.07),
+    Stage("frozen-feed-forward", FRESH, (PROJECTOR, ATTENTION), _CHOOSING, 0.07),
 )
 ABLATION = 4  # of the stages, the last ones
 
@@ -444,31 +447,42 @@ def measure(
     return figures
 
 
+def fresh(aligned: dict[str, Tensor], whole: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The trained decoder, with Partial LoRA and the projector as they were before there was anything to choose."""
+    new = re.compile(r"\.lora_[AB]\.|\.projector\.")
+    return {name: aligned[name] if new.search(name) else weights for name, weights in whole.items()}
+
+
 def save(model: XComposer2ForConditionalGeneration, file: Path) -> None:
     """The weights but those of the eyes, which are nano-clip's, in bfloat16."""
     state = {name: weights for name, weights in model.state_dict().items() if EYES not in name}
     save_file({name: weights.to(torch.bfloat16).contiguous().cpu() for name, weights in state.items()}, file)
 
 
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--data", type=Path, required=True)
+    made.add_argument("--out", type=Path, required=True)
+    made.add_argument("--minutes", type=float, default=5.0, help="for all stages together, by their shares")
+    made.add_argument("--stages", default=",".join(stage.name for stage in STAGES))
+    made.add_argument("--begin", type=Path, help="OUT of an earlier run, whose stages need not be run again")
+    made.add_argument("--steps", type=int, default=1_000_000, help="of a stage, at most")
+    made.add_argument("--batch-tokens", type=int, default=24_000)
+    made.add_argument("--accumulate", type=int, default=1)
+    made.add_argument("--lr", type=float, default=1e-3, help="of embeddings, projector and norms, by AdamW")
+    made.add_argument("--muon-lr", type=float, default=1.5e-3, help="of the matrices of the layers")
+    made.add_argument("--warmup", type=int, default=50, help="steps")
+    made.add_argument("--workers", type=int, default=12)
+    made.add_argument("--items", type=int, default=400, help="held-out questions of each kind, at most")
+    made.add_argument("--log-every", type=int, default=100)
+    made.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
+    return made
+
+
 def main() -> None:
     """Train the stages that are asked for, one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=5.0, help="for all stages together, by their shares")
-    parser.add_argument("--stages", default=",".join(stage.name for stage in STAGES))
-    parser.add_argument("--begin", type=Path, help="weights that an earlier run saved, to begin the first stage with")
-    parser.add_argument("--steps", type=int, default=1_000_000, help="of a stage, at most")
-    parser.add_argument("--batch-tokens", type=int, default=24_000)
-    parser.add_argument("--accumulate", type=int, default=1)
-    parser.add_argument("--lr", type=float, default=1e-3, help="of embeddings, projector and norms, by AdamW")
-    parser.add_argument("--muon-lr", type=float, default=1.5e-3, help="of the matrices of the layers")
-    parser.add_argument("--warmup", type=int, default=50, help="steps")
-    parser.add_argument("--workers", type=int, default=12)
-    parser.add_argument("--items", type=int, default=400, help="held-out questions of each kind, at most")
-    parser.add_argument("--log-every", type=int, default=100)
-    parser.add_argument("--bf16", action=argparse.BooleanOptionalAction, default=True)
-    args = parser.parse_args()
+    args = parser().parse_args()
     began = time.monotonic()
     args.out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -486,18 +500,27 @@ def main() -> None:
     seeing = Seeing(model, see(model, pixels, device))
     saved: dict[str | None, dict[str, Tensor]] = {}
     stages = [stage for stage in STAGES if stage.name in args.stages.split(",")]
-    if args.begin:
-        begun = {name: weights.to(device, torch.float32) for name, weights in load_file(args.begin).items()}
-        model.load_state_dict(begun, strict=False)
-        saved[stages[0].begin] = {name: weights.clone() for name, weights in model.state_dict().items()}
+    for stage in STAGES if args.begin else ():
+        if (file := args.begin / f"{stage.name}.safetensors").is_file():
+            saved[stage.name] = {name: weights.to(device, torch.float32) for name, weights in load_file(file).items()}
+    known = set(saved)
+    for stage in stages:
+        needed = {"aligned", "whole"} if stage.begin == FRESH else {stage.begin} - {None}
+        if needed - known:
+            parser().error(
+                f"{stage.name} begins with {' and '.join(sorted(needed - known))}: run that too, or give --begin"
+            )
+        known.add(stage.name)
     total = sum(stage.share for stage in stages)
     metrics: dict[str, Any] = {"ready_s": round(time.monotonic() - began, 1)}
     if device.type == "cuda":
         metrics["device"] = torch.cuda.get_device_name()
     control = 0  # the steps of the ablation's first stage
     for stage in stages:
+        if stage.begin == FRESH:
+            saved[FRESH] = fresh(saved["aligned"], saved["whole"])
         if stage.begin in saved:
-            model.load_state_dict(saved[stage.begin])
+            model.load_state_dict(saved[stage.begin], strict=False)  # without the eyes, which are never saved
         since, seconds, steps = time.monotonic(), 60 * args.minutes * stage.share / total, args.steps
         if control:
             seconds, steps = 2 * seconds, min(steps, control)

@@ -24,9 +24,13 @@ from training.xcomposer_train import (
     TASKS,
     VERDICT,
     Samples,
+    Seeing,
     build_model,
+    fresh,
+    parser,
     pixel_values,
     read_pictures,
+    train_stage,
 )
 
 SHAPE = {"vocab_size": 64, "image_token_id": 3, "bos_token_id": 1, "eos_token_id": 5, "pad_token_id": 2}
@@ -130,6 +134,30 @@ def test_frozen_parts_are_those_that_the_ablation_names() -> None:
     assert not all_parts & learning("base")
     everything = {name for name, _ in model.named_parameters() if "vision_tower" not in name}
     assert learning("whole") == all_parts | learning("base") == everything
+
+
+def test_a_stage_changes_what_it_trains_and_nothing_else(prepared: tuple[Samples, Any], tmp_path: Path) -> None:
+    samples, _ = prepared
+    model = build_model(samples.numbers)
+    seeing = Seeing(model, torch.randn(samples.pictures, 25, 192))
+    before = {name: weights.clone() for name, weights in model.named_parameters()}
+    [stage] = [stage for stage in STAGES if stage.name == "adapted"]
+    args = parser().parse_args(["--data", "x", "--out", str(tmp_path), "--batch-tokens", "600", "--workers", "0",
+                                "--warmup", "1", "--no-bf16", "--log-every", "1"])  # fmt: skip
+
+    trainer = train_stage(seeing, samples, stage, 1000.0, 3, args)
+
+    changed = {name for name, weights in model.named_parameters() if not torch.equal(weights, before[name])}
+    assert changed == {name for name in before if ".lora_" in name or ".projector." in name}
+    assert trainer.state.global_step == 3
+    assert any("verdict" in kind for entry in trainer.history for kind in entry)
+
+
+def test_fresh_has_the_trained_decoder_and_nothing_that_saw() -> None:
+    names = ("a.projector.linear_1.weight", "a.wqkv.lora_A.weight", "a.wqkv.linear.weight", "lm_head.weight")
+    aligned, whole = ({name: torch.full((1,), value) for name in names} for value in (1.0, 2.0))
+
+    assert [float(weights) for weights in fresh(aligned, whole).values()] == [1.0, 1.0, 2.0, 2.0]
 
 
 def test_pictures_come_out_of_their_square_as_they_went_in(tmp_path: Path) -> None:
