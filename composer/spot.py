@@ -12,7 +12,7 @@ from .markdown import plain_text, repeats_title, swallows_what_follows
 from .paper_formats import in_paper_format, read_caption, read_paper_spots
 from .prompts import read_by, render_prompt, reply_schema
 from .protocols import Message, Model, Sampling
-from .replies import SpotReply, ask, read_spots, usable_spots
+from .replies import SpotReply, ask, read_spots, room_for_reply, usable_spots
 
 MAX_NEW_TOKENS = 1024
 CAPTION_TOKENS = 128
@@ -200,10 +200,11 @@ def _ask_window(
             raise ReplyInvalid(f"the captions are in {foreign}, not in {language_name(asked_for)}")
         return said
 
+    messages = question.prompt(window, images)
     said = ask(
         model,
-        question.prompt(window, images),
-        Sampling(MAX_NEW_TOKENS, seed=seed),
+        messages,
+        Sampling(room_for_reply(model, messages, MAX_NEW_TOKENS), seed=seed),
         read,
         schema=reply_schema("spot", dialect=model.dialect, places=len(places), images=images),
         salvage=lambda reply: _salvaged(reply, len(places), model.dialect),

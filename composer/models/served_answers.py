@@ -60,7 +60,10 @@ def begun(token: str, answers: Sequence[str]) -> str | None:
 
 
 def answer_in(reply: str, answers: Sequence[str]) -> str | None:
-    """The one answer that a written reply gives, or None: "B", "(b).", "**B**: the dog", '{"answer": "B"}'."""
+    """The one answer that a written reply gives, or None: "B", "(b).", "**B**: the dog", '{"answer": "B"}'.
+
+    Answers that are all longer than a letter may go on: "The B image." is "The B".
+    """
     text = without_thought(reply).strip()
     value = json_in(text)
     if isinstance(value, dict) and len(value) == 1:
@@ -70,12 +73,19 @@ def answer_in(reply: str, answers: Sequence[str]) -> str | None:
     by_name = {answer.casefold(): answer for answer in answers}
     if whole := by_name.get(text.strip(_AROUND).casefold()):
         return whole
+    if all(len(folded) > 1 for folded in by_name):
+        begun_so = [answer for folded, answer in by_name.items() if _begins(text.casefold(), folded)]
+        return begun_so[0] if len(begun_so) == 1 else None
     # "A" alone begins many sentences; "A:", "A." and "A)" do not.
     first = re.match(r"[\s\"'`*_(\[]*(\w+)[\"'`*_]*\s*[.:)\]\n]", text)
     if first and (answer := by_name.get(first[1].casefold())):
         return answer
     stated = {by_name.get(word.casefold()) for word in _STATED.findall(text)} - {None}
     return stated.pop() if len(stated) == 1 else None
+
+
+def _begins(text: str, answer: str) -> bool:
+    return re.match(re.escape(answer) + r"(?![a-z0-9])", text.lstrip(_AROUND)) is not None
 
 
 def without_thought(reply: str) -> str:

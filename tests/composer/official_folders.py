@@ -75,7 +75,7 @@ def _adapters(tensors: Tensors) -> Tensors:
     return made
 
 
-def _one() -> tuple[Tensors, dict[str, Any], tuple[str, ...]]:  # noqa: N802
+def _one() -> tuple[Tensors, dict[str, Any], tuple[str, ...]]:
     shape = tiny_xcomposer1.config(vocabulary=VOCABULARY, image_token_id=PICTURE)
     model = XComposer1ForConditionalGeneration(shape)
     tiny_xcomposer.randomise(model)
@@ -85,14 +85,15 @@ def _one() -> tuple[Tensors, dict[str, Any], tuple[str, ...]]:  # noqa: N802
         "model_type": "InternLMXComposer", "kqvo_bias": True, "hidden_act": "silu", "torch_dtype": "float32",
         "num_query_token": shape.num_query_tokens, "image_token_id": PICTURE,
         "vision_config": {key: value for key, value in tiny_xcomposer1.EYES.items() if key != "image_size"},
-        "qformer_config": {key: value for key, value in tiny_xcomposer1.SAMPLER.items() if key != "encoder_hidden_size"},
+        "qformer_config": {k: value for k, value in tiny_xcomposer1.SAMPLER.items() if k != "encoder_hidden_size"},
     }  # fmt: skip
     return tensors, config, (IMAGE_OF_ONE, END_OF_HUMAN, END_OF_ANSWER)
 
 
 def _write_tokenizer(folder: Path, special: tuple[str, ...]) -> None:
     """A SentencePiece file of bytes and the frame's own pieces."""
-    model = import_protobuf().ModelProto()
+    schema: Any = import_protobuf()
+    model = schema.ModelProto()
     model.trainer_spec.model_type, model.trainer_spec.byte_fallback = 2, True
     pieces = ("<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *special, *"abcdefghijklmnop")
     for number, piece in enumerate(pieces):

@@ -9,6 +9,7 @@ import pytest
 from limner.composer.article import Candidates, Section, Spot
 from limner.composer.errors import ReplyInvalid
 from limner.composer.markdown import parse_draft
+from limner.composer.models.served_answers import answer_in
 from limner.composer.paper_formats import (
     DIALECTS,
     article_reply,
@@ -143,6 +144,15 @@ def test_read_caption_refuses(reply: str) -> None:
 def test_choice_opening_is_the_beginning_of_the_reply() -> None:
     assert (choice_opening("B"), choice_reply("B")) == ("The B", "The B image.")
     assert choice_reply("B", language="zh-TW").startswith(choice_opening("B", language="zh-TW"))
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [("The B image.", "The B"), ("the b", "The B"), ("**The A image**", "The A"), ("The Beach", None), ("B", None)],
+)
+def test_a_served_model_may_choose_in_the_paper_s_format(reply: str, answer: str | None) -> None:
+    assert answer_in(reply, [choice_opening(letter) for letter in "AB"]) == answer
+    assert answer_in("最合适的图是B。", [choice_opening(letter, language="zh") for letter in "AB"]) == "最合适的图是B"
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,14 @@ from limner.composer.models.xcomposer.one.processor import END_OF_ANSWER, END_OF
 from limner.composer.protocols import Message, Picture, Sampling
 from PIL import Image
 
-from .test_xcomposer_local import ANSWERS, expected_scores, pictures, question
+from .test_xcomposer_local import ANSWERS, draw, expected_scores, question
 from .tiny_xcomposer import SIDE_PX, TOKENS_A_PICTURE
 from .tiny_xcomposer1 import processor, tiny_model
 
-__all__ = ["pictures"]
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw(tmp_path_factory.mktemp("pictures"))
 
 
 def fresh() -> LocalModel:

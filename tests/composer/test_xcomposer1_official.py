@@ -32,7 +32,7 @@ from limner.composer.models.xcomposer.processor import image_processor
 from PIL import Image
 from safetensors.torch import load_file
 
-from .test_xcomposer_official import GOLDEN, Tensors, picture, write, write_pickled
+from .test_xcomposer_official import GOLDEN, Code, Tensors, picture, write, write_pickled
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "xcomposer"
 SIDE_PX = 42
@@ -167,6 +167,15 @@ def test_a_checkpoint_without_lora_loads_too(tmp_path: Path, tensors: Tensors) -
     assert torch.equal(model.model.language_model.layers[0].mlp.up_proj.weight, tensors[f"{UP}.weight"])
 
 
+def test_biases_are_there_where_the_configuration_says_so(tmp_path: Path, tensors: Tensors) -> None:
+    plain = {name: value for name, value in tensors.items() if not re.search(r"self_attn\.\w_proj\.bias", name)}
+
+    model = load(write(tmp_path, plain, CONFIG | {"kqvo_bias": False}))
+
+    assert len(plain) == len(tensors) - 8
+    assert model.model.language_model.layers[0].self_attn.o_proj.bias is None
+
+
 def test_keys_of_the_eyes_have_no_bias(model: XComposer1ForConditionalGeneration, tensors: Tensors) -> None:
     bias = model.model.vision_tower.encoder.layers[2].self_attn.qkv.bias
 
@@ -263,6 +272,25 @@ def test_numbers_that_cannot_be_are_refused(tmp_path: Path, tensors: Tensors, ch
 def test_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelUnfit, match=r"another layout: .* is missing .*model\.layers\.0\.attention"):
         load(write(tmp_path, load_file(GOLDEN / "xcomposer2_0.safetensors"), CONFIG))
+
+
+def test_pickled_code_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensors: Tensors) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = write_one_pickled(tmp_path, tensors)
+    torch.save({"query_tokens": Code()}, checkpoint.weights[0])
+
+    with pytest.raises(ModelUnfit, match="holds more than tensors"):
+        load(checkpoint)
+    assert not Path("ran").exists()
+
+
+def test_a_shard_that_is_cut_off_is_named(tmp_path: Path, tensors: Tensors) -> None:
+    checkpoint = write_one_pickled(tmp_path, tensors)
+    path = checkpoint.weights[-1]
+    path.write_bytes(path.read_bytes()[:-2000])
+
+    with pytest.raises(ModelIncomplete, match=f"{path.name} is cut off or damaged"):
+        load(checkpoint)
 
 
 WIDTHS = {"internlm": 8, "ffn": 12, "vocabulary": 16, "eyes": 6, "eyes_ffn": 10, "sampler": 4, "sampler_ffn": 6}

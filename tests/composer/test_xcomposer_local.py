@@ -17,14 +17,18 @@ from .tiny_xcomposer import SIDE_PX, TOKENS_A_PICTURE, processor, tiny_model
 ANSWERS = ["A", "B", "none fits"]
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("pictures")
+def draw(folder: Path) -> list[Path]:
+    """Three pictures of noise, of different shapes."""
     paths = [folder / f"{number}.png" for number in range(3)]
     for number, path in enumerate(paths):
         noise = np.random.default_rng(number).integers(0, 256, (30 + 7 * number, 50, 3), np.uint8)
         Image.fromarray(noise).save(path)
     return paths
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw(tmp_path_factory.mktemp("pictures"))
 
 
 def fresh() -> LocalModel:

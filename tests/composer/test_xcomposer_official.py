@@ -177,7 +177,9 @@ def test_a_tensor_that_is_there_twice_is_named(tmp_path: Path, tensors: Tensors)
         load(checkpoint)
 
 
-class _Code:
+class Code:
+    """What a pickled file may hold beside tensors."""
+
     def __reduce__(self) -> Any:
         return (Path.touch, (Path("ran"),))
 
@@ -185,7 +187,7 @@ class _Code:
 def test_pickled_code_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tensors: Tensors) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoint = write_pickled(tmp_path, tensors)
-    torch.save({"output.weight": _Code()}, checkpoint.weights[0])
+    torch.save({"output.weight": Code()}, checkpoint.weights[0])
 
     with pytest.raises(ModelUnfit, match="holds more than tensors"):
         load(checkpoint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,7 +166,7 @@ def _write_weights(conversion: Conversion, folder: Path, progress: Progress | No
         write_whole(folder / f"{SAFE_WEIGHTS}.index.json", json.dumps(index, indent=1).encode())
 
 
-def _shards(sizes: Mapping[str, int], most: int) -> Iterator[Sequence[str]]:
+def _shards(sizes: Mapping[str, int], most: int) -> Iterator[tuple[str, ...]]:
     """The names in their order, in runs of at most so many bytes."""
     run: list[str] = []
     total = 0

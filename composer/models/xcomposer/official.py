@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelIncomplete, ModelUnfit
 from ..checkpoint import Checkpoint
+from .checkpoint import layout_of
 from .layout import (
     POSITIONS,
     Task,
@@ -20,7 +21,6 @@ from .layout import (
     linear_layers,
     official_name,
 )
-from .one.layout import is_one
 from .one.official import load_processor_of_one, read_one
 from .tensors import (
     NO_SUCH_MODEL,
@@ -88,7 +88,8 @@ def read_official(checkpoint: Checkpoint, task: Task = "write") -> Recipe:
     """
     from .model import XComposer2ForConditionalGeneration
 
-    if is_one(checkpoint.config):
+    layout = layout_of(checkpoint.config)
+    if layout is not None and layout.version == 1:
         return read_one(checkpoint)
     config, shapes = _config(checkpoint, shapes_of(checkpoint), task)
     read = readers(checkpoint)

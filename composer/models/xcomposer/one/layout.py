@@ -16,7 +16,6 @@ from .config import XComposer1Config
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MODEL_TYPE = "InternLMXComposer"
 POSITIONS = "visual_encoder.pos_embed"
 _EYES, _SAMPLER, _WRITER = r"model\.vision_tower\.", r"model\.qformer\.encoder\.layer\.(\d+)\.", "internlm_model."
 OURS = (
@@ -51,11 +50,6 @@ _TEXT = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "hidden_act",
     "max_position_embeddings", "initializer_range", "rms_norm_eps", "bos_token_id", "eos_token_id",
 )  # fmt: skip
-
-
-def is_one(values: Mapping[str, Any]) -> bool:
-    """Whether a config.json is of an official checkpoint of 1.0."""
-    return values.get("model_type") == MODEL_TYPE
 
 
 def official_name(ours: str) -> str:

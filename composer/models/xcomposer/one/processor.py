@@ -1,4 +1,8 @@
-"""Messages to what XComposer 1.0 reads: the frame of its demos, and a picture's places in it."""
+"""Messages to what XComposer 1.0 reads: the frame of its demos, and a picture's places in it.
+
+A prompt is cut into tokens whole, but for its pictures, as in the official training and composing; the official chat
+cuts what the user says by itself, so that a point before the frame's new line is one token there and half of one here.
+"""
 
 from __future__ import annotations
 
