@@ -523,7 +523,7 @@ def main() -> None:
             model.load_state_dict(saved[stage.begin], strict=False)  # without the eyes, which are never saved
         since, seconds, steps = time.monotonic(), 60 * args.minutes * stage.share / total, args.steps
         if control:
-            seconds, steps = 2 * seconds, min(steps, control)
+            seconds, steps = 4 * seconds, min(steps, control)
         trainer = train_stage(seeing, samples, stage, seconds, steps, args)
         if stage is STAGES[-ABLATION]:
             control = trainer.state.global_step
