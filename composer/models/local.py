@@ -223,14 +223,14 @@ class LocalModel:
     def _vocabulary(self) -> Any:
         from .held import vocabulary
 
-        return vocabulary(self._tokenizer, self._ends)
+        return vocabulary(self._tokenizer, self.ends)
 
     @property
     def _tokenizer(self) -> Any:
         return self.processor.tokenizer
 
     @property
-    def _ends(self) -> list[int]:
+    def ends(self) -> list[int]:
         """The tokens that end a reply."""
         ends = self.model.generation_config.eos_token_id
         return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
@@ -239,7 +239,7 @@ class LocalModel:
     def _padding(self) -> int:
         """The token that fills a batch up."""
         padding = self._tokenizer.pad_token_id
-        return (self._ends or [0])[0] if padding is None else padding
+        return (self.ends or [0])[0] if padding is None else padding
 
     def _asked(
         self, samplings: Sequence[Sampling], schemas: Sequence[Mapping[str, Any] | None], begin: int
@@ -265,7 +265,7 @@ class LocalModel:
 
     def _reply(self, ids: Sequence[int], limit: int) -> Sequence[int]:
         """A row of a batch up to its own end."""
-        end = next((i for i, token in enumerate(ids) if token in self._ends), len(ids))
+        end = next((i for i, token in enumerate(ids) if token in self.ends), len(ids))
         return ids[: min(end, limit)]
 
     def _prompt(self, messages: Sequence[Message]) -> Prompt:
@@ -324,7 +324,7 @@ class LocalModel:
         """One prompt as the processor gives it, on the CPU."""
         return dict(
             self.processor.apply_chat_template(
-                self._chat(messages), tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
+                self.chat(messages), tokenize=True, return_dict=True, return_tensors="pt", add_generation_prompt=True
             )
         )
 
@@ -334,7 +334,7 @@ class LocalModel:
             padded = self._padded([self._inputs(messages) for messages in prompts])
             return self._on_device(padded) | self._positions(padded)
         inputs = self.processor.apply_chat_template(
-            [self._chat(messages) for messages in prompts],
+            [self.chat(messages) for messages in prompts],
             tokenize=True,
             return_dict=True,
             return_tensors="pt",
@@ -355,7 +355,8 @@ class LocalModel:
             for key in rows[0]
         }
 
-    def _chat(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+    def chat(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages as chat templates read them, with the pictures decoded; no text of theirs opens a turn."""
         return [{"role": message.role, "content": [self._part(part) for part in message.parts]} for message in messages]
 
     def _part(self, part: str | Picture) -> dict[str, Any]:
