@@ -153,8 +153,9 @@ def evaluate_articles(
         return
     for each in surveys:
         documents, placed = len(each.documents), each.placed
+        drawn = f", {limit} of them drawn" if limit is not None and limit < documents else ""
         terminal.err().print(
-            f"{terminal.clean(each.site.name)}: {placed} pictures in {documents} documents, "
+            f"{terminal.clean(each.site.name)}: {placed} pictures in {documents} documents{drawn}, "
             f"{len(each.said)} to search, known by {library_knows.value}"
         )
         _tell(each.notices)

@@ -152,7 +152,8 @@ def test_the_seed_draws_the_documents(limner: Limner, site: Path, tmp_path: Path
     drawn: set[str] = set()
     for seed in range(6):
         out = tmp_path / str(seed)
-        limner("evaluate", "articles", site, "--limit", 1, "--seed", seed, "--out", out, "--tasks", "retrieval")
+        done = limner("evaluate", "articles", site, "--limit", 1, "--seed", seed, "--out", out, "--tasks", "retrieval")
+        assert "4 documents, 1 of them drawn" in done.stderr
         drawn.add(json.loads((out / "records.jsonl").read_text())["document"])
 
     assert len(drawn) > 1
@@ -185,6 +186,15 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(limner: Limn
     assert "site is a folder; name a file for the page" in page.stderr
     assert "red.png is a file; name a folder" in folder.stderr
     assert not any("Reading" in done.stderr for done in (page, folder))
+
+
+def test_a_site_whose_pictures_lie_elsewhere_says_what_was_left_out(limner: Limner, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("A paragraph.\n\n![A](gone.png) ![B](https://example.org/b.png)\n")
+
+    done = limner("evaluate", "articles", tmp_path)
+
+    assert done.exit_code == 1
+    assert "left out: a.md: missing: gone.png, and 1 more" in done.stderr
 
 
 def test_a_site_or_a_run_that_is_none_is_one_line(limner: Limner, tmp_path: Path) -> None:
