@@ -14,7 +14,7 @@ import typer
 
 from . import options, terminal
 from .evaluate_pages import report_of_articles, write_pages
-from .evaluate_systems import check_kept, checked_candidates, load_systems, look
+from .evaluate_systems import check_outputs, checked_candidates, load_systems, look
 from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
 from .running import RunningOptions, with_running
 
@@ -122,7 +122,7 @@ def evaluate_articles(
         checked_candidates(given.candidates),
         given.permutations,
     )
-    check_kept(out, start_over=start_over)
+    check_outputs(out, html, start_over=start_over)
     opened = [open_site(site) for site in sites]
     check_names(opened)
     surveys: list[Survey] = []
@@ -153,8 +153,9 @@ def evaluate_articles(
         return
     for each in surveys:
         documents, placed = len(each.documents), each.placed
+        drawn = f", {limit} of them drawn" if limit is not None and limit < documents else ""
         terminal.err().print(
-            f"{terminal.clean(each.site.name)}: {placed} pictures in {documents} documents, "
+            f"{terminal.clean(each.site.name)}: {placed} pictures in {documents} documents{drawn}, "
             f"{len(each.said)} to search, known by {library_knows.value}"
         )
         _tell(each.notices)

@@ -10,7 +10,7 @@ import typer
 
 from . import options, terminal
 from .evaluate_pages import report_of_items, write_pages
-from .evaluate_systems import check_kept, load_systems, look
+from .evaluate_systems import check_outputs, load_systems, look
 from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
 from .running import RunningOptions, with_running
 
@@ -49,7 +49,7 @@ def evaluate_selection(
     from .progress import Bar
     from .settings import load_settings
 
-    check_kept(out, start_over=start_over)
+    check_outputs(out, html, start_over=start_over)
     if not (model or encoder):
         raise typer.BadParameter("is missing, and so is --encoder: nobody is asked", param_hint="--model")
     given = load_settings({"permutations": permutations, **(running or {})})

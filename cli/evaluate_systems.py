@@ -71,8 +71,12 @@ def checked_candidates(given: int) -> int:
     return given
 
 
-def check_kept(out: Path | None, *, start_over: bool) -> None:
-    """Refuse to start over what is not kept."""
+def check_outputs(out: Path | None, html: Path | None, *, start_over: bool) -> None:
+    """Refuse to start over what is not kept, and a page that could not be written once all the work is done."""
+    if html is not None and html.is_dir():
+        raise typer.BadParameter(f"{terminal.clean(html)} is a folder; name a file for the page", param_hint="--html")
+    if out is not None and out.exists() and not out.is_dir():
+        raise typer.BadParameter(f"{terminal.clean(out)} is a file; name a folder", param_hint="--out")
     if start_over and out is None:
         raise typer.BadParameter(
             "is for an evaluation that is kept; name its folder by --out", param_hint="--start-over"

@@ -62,11 +62,19 @@ def survey(site: Site, progress: Progress = lambda done, total: None) -> Survey:
         progress(done, len(site.documents))
     if not documents:
         raise SiteUnreadable(
-            f"no document of {site.root} shows a picture that lies in it",
+            f"no document of {site.root} shows a picture that lies in it{_first_of(notices)}",
             "a site is a folder of Markdown files together with the picture files that they show",
         )
     digest.update(json.dumps(sorted(said)).encode())
     return Survey(site, tuple(documents), placed, said, tuple(notices), digest.hexdigest())
+
+
+def _first_of(notices: Sequence[Notice]) -> str:
+    """What was left out, by an example: a site whose pictures lie elsewhere looks like one that has none."""
+    if not notices:
+        return ""
+    more = f", and {len(notices) - 1} more" if len(notices) > 1 else ""
+    return f"; left out: {notices[0].document}: {notices[0].reason}{more}"
 
 
 def check_names(sites: Sequence[Site]) -> None:

@@ -72,13 +72,13 @@ def shares(record: Record) -> dict[Name, Share]:
 
 
 def summarise(records: Sequence[Record], *, seed: int = 0) -> list[Measured]:
-    """Every measure of every site, and over all where there are several."""
+    """Every measure of every site, and over all where there are several; without those that have nothing to measure."""
     found: list[Measured] = []
     for site, part in _by_site(records):
         table = [shares(record) for record in part]
         rows = [list(document.values()) for document in table]
         named = zip(table[0], estimates(rows, seed=seed), strict=True)
-        found += [Measured(site, name, each) for name, each in named]
+        found += [Measured(site, name, each) for name, each in named if each.documents]
     return found
 
 
@@ -105,7 +105,8 @@ def compare(first: Sequence[Record], second: Sequence[Record], *, seed: int = 0)
     for site, part in _by_site([one for one, _ in pairs]):
         mine = [shares(record) for record in part]
         theirs = [shares(others[record.site, record.document]) for record in part]
-        names = _matched(mine[0], theirs[0])
+        names = {name: other for name, other in _matched(mine[0], theirs[0]).items()
+                 if _is_measured(name, mine) and _is_measured(other, theirs)}  # fmt: skip
         if not names:
             raise EvaluationMismatch(
                 "the two evaluations have no measure in common", "evaluate the same task, and systems of one name"
@@ -154,6 +155,11 @@ def _matched(first: Mapping[Name, Share], second: Mapping[Name, Share]) -> dict[
         if other in second:
             found[name] = other
     return found
+
+
+def _is_measured(name: Name, table: Sequence[Mapping[Name, Share]]) -> bool:
+    """Whether a document has something to measure: a model that placed no picture has no precision, nor one of 0."""
+    return any(document[name].weight for document in table)
 
 
 def _between(first: Name, second: Name) -> Name:
