@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from limner.composer.article import Brief, Candidates, Draft, Section, Spot
+from limner.composer.errors import ModelUnfit
 from limner.composer.markdown import plain_text, repeats_title
 from limner.composer.paper_formats import article_reply, choice_reply, in_paper_format, spot_reply
 from limner.composer.prompts import has_prompt
@@ -67,8 +68,16 @@ class Learner:
     reads_pictures: bool = True
 
     def __post_init__(self) -> None:
+        """Refuse a model that looks at the candidates in words first: its replies are not those written here.
+
+        Raises:
+            ModelUnfit: it is such a model.
+        """
         if has_prompt("choose", dialect=self.dialect):
-            raise ValueError(f"the dialect {self.dialect} is that of the embedded model: training.nano_vlm trains it")
+            raise ModelUnfit(
+                f"{self.name} replies in the dialect {self.dialect}, which this recipe does not write",
+                "the embedded model is trained by training.nano_vlm",
+            )
 
 
 def articles_of(site: Site) -> Iterator[Illustrated]:

@@ -9,24 +9,26 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from limner.composer.errors import ModelUnfit
 from limner.composer.models.local import LocalModel
 from limner.composer.protocols import Message, Picture
 from torch.utils.data import Dataset
 
 IGNORE = -100
+_OTHER = "what is to be learnt cannot be told from what is asked: take a model of another family, or give it a template"
 
 
 def reply_tokens(turns: Sequence[Message], model: LocalModel) -> list[int]:
     """The tokens of the last turn, to its end and with what the frame puts after it.
 
     Raises:
-        ValueError: the chat template begins a reply in one way when it asks for one and in another when it is told.
+        ModelUnfit: the chat template begins a reply in one way when it asks for one and in another when it is told.
     """
     chat, template = model.chat(turns), model.processor.apply_chat_template
     asked = template(chat[:-1], tokenize=False, add_generation_prompt=True)
     whole = template(chat, tokenize=False)
     if not whole.startswith(asked):
-        raise ValueError(f"the chat template of {model.name} does not tell a reply as it asks for one")
+        raise ModelUnfit(f"the chat template of {model.name} does not tell a reply as it asks for one", _OTHER)
     return model.processor.tokenizer.encode(whole[len(asked) :], add_special_tokens=False)
 
 
@@ -34,7 +36,7 @@ def collate(conversations: Sequence[Sequence[Message]], model: LocalModel) -> di
     """One batch, padded on the right, with labels for the replies up to their ends.
 
     Raises:
-        ValueError: as `reply_tokens`; or a reply's tokens are others behind its question than alone.
+        ModelUnfit: as `reply_tokens`; or a reply's tokens are others behind its question than alone.
     """
     replies = [reply_tokens(turns, model) for turns in conversations]
     inputs = dict(
@@ -50,7 +52,7 @@ def collate(conversations: Sequence[Sequence[Message]], model: LocalModel) -> di
     for row, reply in enumerate(replies):
         end = int(inputs["attention_mask"][row].sum())
         if inputs["input_ids"][row, end - len(reply) : end].tolist() != reply:
-            raise ValueError(f"the tokenizer of {model.name} joins a reply to its question")
+            raise ModelUnfit(f"the tokenizer of {model.name} joins a reply to its question", _OTHER)
         learnt = reply[: _last_end(reply, model) + 1]
         labels[row, end - len(reply) : end - len(reply) + len(learnt)] = torch.tensor(learnt)
     return {**inputs, "labels": labels}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limner.composer.errors import ModelUnfit
 from limner.composer.paper_formats import read_paper_spots
 from limner.composer.protocols import Picture
 from limner.composer.replies import read_article, read_spots
@@ -96,5 +97,5 @@ def test_select_sample_takes_the_articles_picture(article: Illustrated, dialect:
 
 
 def test_learner_refuses_the_dialect_that_looks_before_it_chooses() -> None:
-    with pytest.raises(ValueError, match=r"training\.nano_vlm"):
+    with pytest.raises(ModelUnfit, match=r"training\.nano_vlm"):
         learner("nano")

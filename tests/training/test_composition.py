@@ -92,6 +92,16 @@ def test_collate_labels_replies_and_their_ends_alone(site: Path, family: str) ->
         assert model.processor.tokenizer.decode(learnt, skip_special_tokens=True).strip() == reply
 
 
+def test_collate_refuses_a_template_that_asks_otherwise_than_it_tells(site: Path) -> None:
+    model = qwen()
+    model.processor.chat_template = model.processor.chat_template.replace(
+        "assistant\n{% endif %}", "assistant\nLet me think.\n{% endif %}"
+    )
+
+    with pytest.raises(ModelUnfit, match="does not tell a reply as it asks for one"):
+        collate(conversation(site, "Red."), model)
+
+
 def test_collated_loss_is_that_of_the_replies_by_themselves(site: Path) -> None:
     """Padding and the other conversation change nothing: each reply's loss is that of a pass over it alone."""
     model = qwen()
