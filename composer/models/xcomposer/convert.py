@@ -56,7 +56,7 @@ def plan_conversion(
 
     Raises:
         ModelIncomplete: a part of the checkpoint is missing.
-        ModelUnfit: it is another model, or converted already.
+        ModelUnfit: it is another model, quantised, or converted already.
         OutputInUse: there is something in the folder.
         WriteFailed: the disk has no room for it.
     """
@@ -72,7 +72,8 @@ def plan_conversion(
         raise OutputInUse(f"{folder} is in use", "name a folder with --out that is not there yet")
     recipe = checkpoint.recipe
     _ = checkpoint.processor()  # its files too are whole before the large ones are written
-    number: Any = stored_dtype(checkpoint) if dtype == "auto" else getattr(torch, dtype)
+    stored = stored_dtype(checkpoint)
+    number: Any = stored if dtype == "auto" else getattr(torch, dtype)
     sizes = {
         name: math.prod(shape) * number.itemsize for name, shape in parameter_shapes(recipe.kind, recipe.config).items()
     }
