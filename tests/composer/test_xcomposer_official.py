@@ -247,7 +247,9 @@ def test_an_index_that_names_a_missing_file_is_refused(tmp_path: Path, tensors: 
         load(checkpoint)
 
 
-@pytest.mark.parametrize("change", [{"hidden_size": -32}, {"num_attention_heads": 0}, {"vocab_size": "many"}])
+@pytest.mark.parametrize(
+    "change", [{"hidden_size": -32}, {"num_attention_heads": 0}, {"vocab_size": "many"}, {"max_length": 0}]
+)
 def test_numbers_that_cannot_be_are_refused(tmp_path: Path, tensors: Tensors, change: dict[str, Any]) -> None:
     with pytest.raises(ModelUnfit, match=r"config\.json of .* describes no such model"):
         load(write(tmp_path, tensors, CONFIG | change))
