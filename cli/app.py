@@ -18,7 +18,7 @@ _AGAIN = "run the same command again: it goes on where it stopped"
 _WITH_RESUME = "run the same command again with --resume: it goes on where it stopped"
 _AFTER_INTERRUPT = {
     "index": _AGAIN,
-    "models": _AGAIN,
+    "models": "run the same command again: a download goes on where it stopped, a conversion begins anew",
     "demo": _AGAIN,
     "compose": _WITH_RESUME,
     "illustrate": _WITH_RESUME,

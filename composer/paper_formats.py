@@ -23,7 +23,9 @@ _PLACE = re.compile(r"(?:<Seg(\d{1,6})>|(?<!\w)\{?(\d{1,6})\}? paragraph|第 ?(\
 _NAMED = re.compile(
     r"<Seg(\d{1,6})>|\bunder (?:the )?([\d{},\s]+?(?:and[\d{}\s]+)?)paragraph|第([\d\s、，,和]+)段", re.I
 )
-_BEFORE_CAPTION = re.compile(r"^.{0,60}?(?:\bcaption\b[^:：\"“]{0,40}[:：]|标题是[:：]?)\s*", re.I)
+_BEFORE_CAPTION = re.compile(
+    r"^.{0,60}?(?:\bcaption\b[^:：\"“]{0,40}[:：]|[标標][题題](?:[是为為][:：]?|[:：]))\s*", re.I
+)
 
 
 def in_paper_format(dialect: str) -> bool:

@@ -252,6 +252,20 @@ def test_a_checkpoint_that_cannot_be_used_is_one_line_and_a_hint(
     assert not (tmp_path / "out" / "article.json").exists()
 
 
+def test_convert_that_is_stopped_leaves_nothing_and_says_so(
+    limner: Limner, tmp_path: Path, made: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*args: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("safetensors.torch.save_file", stop)
+    result = limner("models", "convert", f"xcomposer:{made['2.0']}", "--out", tmp_path / "new" / "out")
+
+    assert result.exit_code == 130
+    assert "a conversion begins anew" in result.stderr.splitlines()[-1]
+    assert not list((tmp_path / "new").iterdir())
+
+
 def test_convert_takes_xcomposer_alone(limner: Limner, tmp_path: Path) -> None:
     assert limner("models", "convert", "transformers:x", "--out", tmp_path / "out").exit_code == 2
 

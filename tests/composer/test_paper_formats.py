@@ -135,7 +135,14 @@ def test_read_caption_reads_other_forms(reply: str) -> None:
     assert read_caption(reply) == "A cat"
 
 
-@pytest.mark.parametrize("reply", ["", "标题是", '""', "…"])
+@pytest.mark.parametrize(
+    "reply", ["标题：“一只猫”", "图片标题：“一只猫”。", "图像的標題為：一只猫", "中文标题为“一只猫”", "标题是一只猫"]
+)
+def test_read_caption_reads_other_chinese_forms(reply: str) -> None:
+    assert read_caption(reply) == "一只猫"
+
+
+@pytest.mark.parametrize("reply", ["", "标题是", "标题：", '""', "…"])
 def test_read_caption_refuses(reply: str) -> None:
     with pytest.raises(ReplyInvalid):
         read_caption(reply)

@@ -314,7 +314,8 @@ def test_a_conversion_that_is_cut_leaves_nothing_and_can_be_made_again(made: dic
     with pytest.raises(KeyboardInterrupt):
         convert(plan, progress=cut)
     assert not (tmp_path / "out").exists()
-    assert not [path for path in (tmp_path / "out.partial").iterdir() if path.suffix != ".lock"]
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial" / "model-00009.safetensors").write_bytes(b"of a try that was killed")
     seen: list[tuple[int, int]] = []
     convert(plan, progress=lambda done, total: seen.append((done, total)))
@@ -323,6 +324,20 @@ def test_a_conversion_that_is_cut_leaves_nothing_and_can_be_made_again(made: dic
     assert not (tmp_path / "out" / "model-00009.safetensors").exists()
     assert not (tmp_path / "out.partial").exists()
     assert seen[-1] == (plan.size_bytes, plan.size_bytes)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_a_conversion_for_web_pages_is_of_2_5_alone(made: dict[str, Path], tmp_path: Path, version: str) -> None:
+    with pytest.raises(ModelUnfit, match="has no adapters for web pages"):
+        plan_conversion(find_xcomposer(str(made[version]), "web"), tmp_path / "out")
+
+
+def test_a_config_that_names_no_model_is_said(made: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(made["2.0"], tmp_path / "model"))
+    (folder / "config.json").write_text("{}")
+
+    with pytest.raises(ModelUnfit, match=r"its config\.json names neither its architecture nor its type"):
+        find_xcomposer(str(folder))
 
 
 def test_a_full_disk_is_said_before_anything_is_written(

@@ -24,6 +24,7 @@ from limner.composer.models.xcomposer.config import XComposer2Config
 from limner.composer.models.xcomposer.layout import Task, left_out, official_name
 from limner.composer.models.xcomposer.model import XComposer2ForConditionalGeneration
 from limner.composer.models.xcomposer.official import load_official
+from limner.composer.models.xcomposer.tensors import stored_dtype
 from safetensors.torch import load_file, save_file
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -202,6 +203,30 @@ def test_a_plain_pickle_is_refused(tmp_path: Path, tensors: Tensors) -> None:
         load(checkpoint)
 
 
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, tensors: Tensors) -> None:
+    checkpoint = write_pickled(tmp_path, tensors)
+    torch.save({7: torch.zeros(2)}, checkpoint.weights[0])
+
+    with pytest.raises(ModelUnfit, match=r"pytorch_model-00001-of-00002\.bin is no file of weights: 7 is no name"):
+        load(checkpoint)
+
+
+def test_the_stored_type_is_that_of_the_first_file_with_tensors(tmp_path: Path, tensors: Tensors) -> None:
+    checkpoint = write_pickled(tmp_path, {name: weights.half() for name, weights in tensors.items()})
+    first, second = checkpoint.weights
+    torch.save(torch.load(first) | torch.load(second), second)
+    torch.save({}, first)
+
+    assert stored_dtype(checkpoint) == torch.float16
+
+
+def test_whole_numbers_are_refused(tmp_path: Path, tensors: Tensors) -> None:
+    checkpoint = write(tmp_path, {name: weights.to(torch.int8) for name, weights in tensors.items()})
+
+    with pytest.raises(ModelUnfit, match=r"is quantised: the numbers of .* are int8"):
+        stored_dtype(checkpoint)
+
+
 @pytest.mark.parametrize("form", [write, write_pickled])
 def test_a_file_that_is_cut_off_is_named(
     tmp_path: Path, tensors: Tensors, form: Callable[[Path, Tensors], Checkpoint]
@@ -222,7 +247,9 @@ def test_an_index_that_names_a_missing_file_is_refused(tmp_path: Path, tensors: 
         load(checkpoint)
 
 
-@pytest.mark.parametrize("change", [{"hidden_size": -32}, {"num_attention_heads": 0}, {"vocab_size": "many"}])
+@pytest.mark.parametrize(
+    "change", [{"hidden_size": -32}, {"num_attention_heads": 0}, {"vocab_size": "many"}, {"max_length": 0}]
+)
 def test_numbers_that_cannot_be_are_refused(tmp_path: Path, tensors: Tensors, change: dict[str, Any]) -> None:
     with pytest.raises(ModelUnfit, match=r"config\.json of .* describes no such model"):
         load(write(tmp_path, tensors, CONFIG | change))

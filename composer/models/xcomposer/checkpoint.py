@@ -66,8 +66,9 @@ class XComposer(Checkpoint):
         """
         found = layout_of(self.config)
         if found is None:
-            named = self.config.get("model_type") or "a model without a type"
-            raise ModelUnfit(f"{self.source} is no InternLM-XComposer: its config.json is that of {named!r}", _OTHER)
+            named = self.config.get("model_type")
+            says = f"is that of {named!r}" if named else "names neither its architecture nor its type"
+            raise ModelUnfit(f"{self.source} is no InternLM-XComposer: its config.json {says}", _OTHER)
         return found
 
     @cached_property

@@ -10,7 +10,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +56,7 @@ def plan_conversion(
 
     Raises:
         ModelIncomplete: a part of the checkpoint is missing.
-        ModelUnfit: it is another model, or converted already.
+        ModelUnfit: it is another model, quantised, converted already, or has no adapters for the task.
         OutputInUse: there is something in the folder.
         WriteFailed: the disk has no room for it.
     """
@@ -71,8 +71,13 @@ def plan_conversion(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputInUse(f"{folder} is in use", "name a folder with --out that is not there yet")
     recipe = checkpoint.recipe
+    if checkpoint.task == "web" and not getattr(recipe.config, "tiled", False):
+        raise ModelUnfit(
+            f"{checkpoint.source} has no adapters for web pages, which come with 2.5 alone", "leave out --task web"
+        )
     _ = checkpoint.processor()  # its files too are whole before the large ones are written
-    number: Any = stored_dtype(checkpoint) if dtype == "auto" else getattr(torch, dtype)
+    stored = stored_dtype(checkpoint)
+    number: Any = stored if dtype == "auto" else getattr(torch, dtype)
     sizes = {
         name: math.prod(shape) * number.itemsize for name, shape in parameter_shapes(recipe.kind, recipe.config).items()
     }
@@ -111,12 +116,15 @@ def convert(conversion: Conversion, *, progress: Progress | None = None) -> None
 
 @contextmanager
 def _no_leftovers(folder: Path) -> Iterator[None]:
-    """A folder with nothing in it but the lock, before and, where writing fails, after."""
+    """A folder with nothing in it but the lock; where writing fails, none."""
     _clear(folder)
     try:
         yield
     except BaseException:
         _clear(folder)
+        with suppress(OSError):  # what went wrong is said, not this
+            (folder / _LOCK).unlink(missing_ok=True)
+            folder.rmdir()
         raise
 
 

@@ -112,4 +112,6 @@ def config_from_official(
     more = {"image_token_id": values["image_token_id"]} if "image_token_id" in values else {}
     if "max_length" in values:  # where the official code cuts prompts
         more["context_tokens"] = int(values["max_length"])
+        if more["context_tokens"] < 1:
+            raise ValueError(f"max_length is {values['max_length']}")
     return XComposer2Config(text_config=text, vision_config=eyes, tiled=GLOBAL_END in names, **more)

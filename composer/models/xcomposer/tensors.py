@@ -33,6 +33,8 @@ OTHER = (
     "published"
 )
 
+_NOT_QUANTISED = "name the checkpoint as it was before that, and quantise it with `--quantize`"
+
 
 def compare(
     checkpoint: Checkpoint, expected: Mapping[str, Shape], found: Mapping[str, Shape], left_out: Callable[[str], bool]
@@ -96,6 +98,8 @@ class _Pickled:
         if not isinstance(self._tensors, dict):
             raise ValueError("it is no table of tensors")
         for name, value in self._tensors.items():
+            if not isinstance(name, str):
+                raise ValueError(f"{name!r} is no name of a tensor")
             if not isinstance(value, torch.Tensor):
                 raise ValueError(f"{name} is no tensor")
         self.names = list(self._tensors)
@@ -214,6 +218,16 @@ def parameter_shapes(kind: type[PreTrainedModel], config: Any) -> dict[str, Shap
 
 
 def stored_dtype(checkpoint: Checkpoint) -> torch.dtype:
-    """What the numbers of a checkpoint are stored in, by the largest tensor of its first file."""
-    tensors = open_tensors(checkpoint, checkpoint.weights[0])
-    return tensors.dtype(max(tensors.names, key=lambda name: math.prod(tensors.shape(name))))
+    """What the numbers of a checkpoint are stored in, by the largest tensor of its first file that has any.
+
+    Raises:
+        ModelUnfit: they are whole numbers, which are weights only with a scale that no official layout has.
+    """
+    files = (open_tensors(checkpoint, path) for path in checkpoint.weights)
+    tensors = next(file for file in files if file.names)
+    name = max(tensors.names, key=lambda name: math.prod(tensors.shape(name)))
+    dtype = tensors.dtype(name)
+    if not dtype.is_floating_point:
+        stored = str(dtype).removeprefix("torch.")
+        raise ModelUnfit(f"{checkpoint.source} is quantised: the numbers of {name} are {stored}", _NOT_QUANTISED)
+    return dtype
