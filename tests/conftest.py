@@ -10,9 +10,12 @@ import pytest
 from limner.index.build import build
 from limner.index.library import Library
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from .colours import COLOURS, ColourEncoder, Paint
 from .s3 import environment, serving
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture
@@ -69,3 +72,16 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield system
     system.rm("bucket", recursive=True)
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests of a process: playwright starts no second one beside it."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    flags = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
+    flags += ["--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield chromium
+        chromium.close()
