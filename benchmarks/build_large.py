@@ -2,7 +2,7 @@
 
     python -m benchmarks.build_large [--count 2000] [--workers N] [--repeats 3] [--folder DIR] [--encoder NAME]
 
-Decoding alone is the build's own function on as many threads, without hashing, metadata and encoding. The two take
+Decoding alone is the build's own function on a thread a processor, without hashing, metadata and encoding. The two take
 turns; processor seconds are printed beside, because they tell more where the machine has other work too.
 """
 
@@ -42,7 +42,7 @@ def decode_all(pictures: Path, target_px: int, workers: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, help="of the build; its own number by default")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--encoder", default="nano-clip@auto", help="by default in the precision that is faster")
@@ -55,12 +55,12 @@ def main() -> None:
         build([min(pictures.iterdir())], library, encoder=encoder)  # start-up: imports
         for _ in range(arguments.repeats):
             shutil.rmtree(library)
-            decoding.append(timed(lambda: decode_all(pictures, encoder.image_side_px, arguments.workers)))
+            decoding.append(timed(lambda: decode_all(pictures, encoder.image_side_px, os.cpu_count() or 1)))
             building.append(timed(lambda: build([pictures], library, encoder=encoder, workers=arguments.workers)))
     (decode_s, decode_cpu_s), (build_s, build_cpu_s) = (
         tuple(map(statistics.median, zip(*rounds, strict=True))) for rounds in (decoding, building)
     )
-    print(f"{arguments.count:,} photographs of 12 MP, {size:.1f} MB each, {arguments.workers} workers, {encoder.name}")
+    print(f"{arguments.count:,} photographs of 12 MP, {size:.1f} MB each, {os.cpu_count()} processors, {encoder.name}")
     print(f"decoding alone {arguments.count / decode_s:.1f} a second, building {arguments.count / build_s:.1f}")
     print(f"ratio {decode_s / build_s:.2f} (at least 0.90); of processor seconds {decode_cpu_s / build_cpu_s:.2f}")
 

@@ -43,7 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, help="of the build; its own number by default")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
@@ -62,7 +62,7 @@ def main() -> None:
         tuple(map(statistics.median, zip(*rounds, strict=True))) for rounds in (forward, building)
     )
     precision = str(encoder.dtype).removeprefix("torch.")
-    print(f"{arguments.count:,} pictures of {SIDE_PX} px, {precision}, {arguments.workers} workers")
+    print(f"{arguments.count:,} pictures of {SIDE_PX} px, {precision}, {os.cpu_count()} processors")
     print(f"forward alone {arguments.count / forward_s:.1f} a second, building {arguments.count / build_s:.1f}")
     print(f"ratio {forward_s / build_s:.2f} (at least 0.90); of processor seconds {forward_cpu_s / build_cpu_s:.2f}")
 

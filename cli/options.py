@@ -101,7 +101,7 @@ Workers = Annotated[
         "--workers",
         metavar="N",
         callback=from_one,
-        help="Threads that read and decode pictures.  (default: one a processor, 8 at most)",
+        help="Threads that read and decode pictures.  (default: two more than processors, 8 at most)",
         show_default=False,
     ),
 ]

@@ -72,7 +72,7 @@ def build(
     What library holds already is kept (same path, size and time; or same content), unless rebuild starts anew, also
     over a damaged library. Readers see the old pictures until the end. After Ctrl-C, a kill or a full disk the same
     call goes on where this one ended. engine does the work, the threads of this process if None; workers of them
-    decode, as many as processors (8 at most) if None. New pictures above max_pixels or max_bytes are skipped. With
+    decode, two more than processors (8 at most) if None. New pictures above max_pixels or max_bytes are skipped. With
     sentences the library also holds sentence vectors of what is said of its pictures, without it none. index_type is
     a name of `index_types`, or auto: the one for so many; if None it stays as it was asked for before. lists is a file
     of `train_lists`, of which every quantised index of the library is made from then on; if None those stay that it

@@ -248,6 +248,18 @@ class _Code:
 
 
 @pytest.mark.usefixtures("no_weights")
+@pytest.mark.parametrize("kind", ["official", "converted"])
+def test_a_tokenizer_of_another_model_is_named(
+    made: dict[str, Path], converted: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    folder = shutil.copytree((made if kind == "official" else converted)["2.0"], tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["image_token_id"] += 1
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelIncomplete, match="its tokenizer is another model's"):
+        loaded(folder)
+
+
 def test_code_in_weights_does_not_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"output.weight": _Code()}, folder / "pytorch_model-00001-of-00002.bin")

@@ -142,13 +142,17 @@ class XComposer(Checkpoint):
         Raises:
             ModelIncomplete: a file of it is missing, damaged or another model's.
         """
-        if self.layout.converted:
-            from .converted import load_converted_processor
-
-            return load_converted_processor(self)
+        from .converted import load_converted_processor
         from .official import load_processor
 
-        return load_processor(self, self.model_config)
+        config = self.model_config
+        processor = load_converted_processor(self) if self.layout.converted else load_processor(self, config)
+        there, wanted = processor.image_token_id, config.image_token_id
+        if there != wanted:
+            raise self.incomplete(
+                f"its tokenizer is another model's: a picture's token is number {there} in it, {wanted} in the model"
+            )
+        return processor
 
 
 _SAFE_NAMES = {"torch.float32": "F32", "torch.bfloat16": "BF16", "torch.float16": "F16"}
