@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, terminal
+from .evaluate_systems import check_outputs
 from .running import RunningOptions, with_running
 from .wiring import about_embedded, model_options, wiring_of
 
@@ -150,6 +151,9 @@ def _check(
         raise typer.BadParameter(
             "only writes the page, and takes none of --judge, --grades, --out", param_hint="--sheet"
         )
+    check_outputs(out, None, start_over=False)
+    if sheet is not None and sheet.is_dir():
+        raise typer.BadParameter(f"{terminal.clean(sheet)} is a folder; name a file", param_hint="--sheet")
     if grades and (judge or repeats):
         raise typer.BadParameter("is of people; a model's --judge is another evaluation", param_hint="--grades")
     if start_over and (out is None or grades):

@@ -53,16 +53,14 @@ def evaluate_selection(
     if not (model or encoder):
         raise typer.BadParameter("is missing, and so is --encoder: nobody is asked", param_hint="--model")
     given = load_settings({"permutations": permutations, **(running or {})})
-    read = read_items(items)
+    read = read_items(items).first(limit)
     systems = load_systems(ctx, given, model=model, encoder=encoder)
     readings = given.permutations
     asked = asked_for_items(read, systems.model, systems.encoder, permutations=readings, limit=limit)
     with keep_records(out, asked, start_over=start_over) as keeper, library_beside(out, "items") as library:
         seen = look(read.candidates, systems.encoder, library) if systems.encoder else None
         with Bar("Evaluating") as bar:
-            records = evaluate_items(
-                read, keeper, model=systems.model, seen=seen, permutations=readings, limit=limit, progress=bar
-            )
+            records = evaluate_items(read, keeper, model=systems.model, seen=seen, permutations=readings, progress=bar)
         measured = summarise(records, seed=seed or 0)
         summary = {
             "items": sum(len(record.questions) for record in records),

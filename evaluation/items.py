@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,6 +82,18 @@ class Items:
         """Every candidate once."""
         return list(dict.fromkeys(path for item in self.items for path in item.asked.candidates))
 
+    def by_article(self) -> dict[str, list[Item]]:
+        """The items of each article, in the order of the file."""
+        articles: dict[str, list[Item]] = {}
+        for item in self.items:
+            articles.setdefault(item.article, []).append(item)
+        return articles
+
+    def first(self, articles: int | None) -> Items:
+        """The items of so many articles, or of all."""
+        kept = list(self.by_article().values())[:articles]
+        return replace(self, items=tuple(chain.from_iterable(kept)))
+
 
 def read_items(path: Path) -> Items:
     """Read a file of items.
@@ -118,22 +131,18 @@ def evaluate_items(
     model: Model | None = None,
     seen: Seen | None = None,
     permutations: int = 1,
-    limit: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Record]:
-    """The records of all articles, or of the first of them; those that the keeper has are not made again."""
-    articles: dict[str, list[Item]] = {}
-    for item in items.items:
-        articles.setdefault(item.article, []).append(item)
-    chosen = list(articles.items())[:limit]
+    """The records of all articles; those that the keeper has are not made again."""
+    articles = items.by_article()
     records: list[Record] = []
-    for article, some in chosen:
+    for article, some in articles.items():
         record = keeper.get(items.path.name, article)
         if record is None:
             record = _record(items.path.name, article, some, model, seen, permutations)
             keeper.add(record)
         records.append(record)
-        progress(len(records), len(chosen))
+        progress(len(records), len(articles))
     return records
 
 

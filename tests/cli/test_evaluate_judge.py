@@ -153,6 +153,7 @@ def test_grades_do_not_go_into_the_records_of_a_judge(limner: Limner, articles: 
         (["--sheet", "x.html", "--judge", "m"], "--sheet"),
         (["--grades", "x.json", "--repeats", "2"], "--grades"),
         (["--start-over"], "--start-over"),
+        (["--sheet", "."], "--sheet"),
         (["--repeats", "0"], "--repeats"),
     ],
 )

@@ -89,11 +89,12 @@ def test_a_limit_takes_the_first_articles_and_what_is_kept_is_not_asked_again(fo
     items = read_items(write(folder, line(), line(), line()))
     keeper, model = Keeper(None, []), ColourModel()
 
-    first = evaluate_items(items, keeper, model=model, limit=2)
+    first = evaluate_items(items.first(2), keeper, model=model)
     asked = len(model.asked)
     evaluate_items(items, keeper, model=model)
 
     assert len(first) == 2
+    assert len(items.first(2).items) == 2 and items.first(None) == items  # so pictures of the others are not looked at
     assert (asked, len(model.asked)) == (2, 3)
 
 
