@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..composer.stylesheet import content_policy
 from . import terminal
 
 if TYPE_CHECKING:
@@ -48,11 +47,10 @@ def write_contact_sheet(path: Path, text: str, hits: Sequence[Hit], *, where: st
 
     folder = resources.files("limner.templates") / "search"
     style = (folder / "contact_sheet.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string((folder / "contact_sheet.html.j2").read_text(encoding="utf-8"))
     html = page.render(
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'",
+        policy=content_policy(style, images="data:"),
         style=Markup(style),  # ours, and it must be the bytes of the digest
         query=terminal.clean(text),
         where=None if where is None else terminal.clean(where),

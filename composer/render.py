@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from .article import Article, Block, Figure
 from .errors import ArticleInvalid
 from .markdown import escape_markdown, is_web_address, newline_of, one_line, plain_text, swallows_what_follows
 from .publish import IMAGE_PATH
+from .stylesheet import content_policy
 
 FILE_NAMES = {"html": "article.html", "markdown": "article.md"}
 
@@ -342,10 +342,9 @@ def _policy(article: Article, style: str, items: Sequence[Shown]) -> str:
 
     Only a user's own draft may show the pictures that it links to elsewhere.
     """
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     remote = not _is_written(article) and any(re.search(r'<img src="https?:', i.html) for i in items if i.html)
     images = "'self' data: https: http:" if remote else "'self' data:"
-    return f"default-src 'none'; img-src {images}; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return content_policy(style, images=images)
 
 
 def _description(article: Article) -> str:

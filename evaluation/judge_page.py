@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..composer.render import FILE_NAMES
+from ..composer.stylesheet import content_policy, stylesheet
 from ..index.atomic import write_whole
 from .intervals import Estimate
 from .plots import interval_plot
@@ -47,11 +46,10 @@ def to_page(summary: Mapping[str, Any], out: Path) -> str:
     from markupsafe import Markup
 
     folder = resources.files("limner.templates") / "judge"
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = stylesheet("judge")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((folder / "results.html.j2").read_text(encoding="utf-8")).render(
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=content_policy(style),
         style=Markup(style),  # ours, and it must be the bytes of the digest
         by=_by(summary),
         between="raters" if "raters" in summary else "readings",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..composer.stylesheet import content_policy, stylesheet
 from ..index.atomic import write_whole
 from ..index.thumbnail import thumbnail
 from .plots import interval_plot
@@ -102,13 +101,12 @@ def to_page(report: Report, folder: Path) -> str:
     from markupsafe import Markup
 
     templates = resources.files("limner.templates") / "evaluation"
-    style = (templates / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = stylesheet("evaluation")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["picture"] = _picture
     records = _address(report.out / RECORDS, folder) if report.out else ""
     return environment.from_string((templates / "report.html.j2").read_text(encoding="utf-8")).render(
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=content_policy(style, images="data:"),
         style=Markup(style),  # ours, and it must be the bytes of the digest
         report=report,
         figures=[(name, _figures(name, report.measured)) for name in dict.fromkeys(m.site for m in report.measured)],

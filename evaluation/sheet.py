@@ -6,7 +6,6 @@ by the browser and saved as the JSON that `grades` reads.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..composer.render import shown
+from ..composer.stylesheet import content_policy, stylesheet
 from ..index.atomic import write_whole
 from ..index.errors import PictureUnreadable
 from ..index.thumbnail import thumbnail
@@ -39,13 +39,12 @@ def to_sheet(entries: Sequence[Entry], *, seed: int) -> str:
     from markupsafe import Markup
 
     folder = resources.files("limner.templates") / "sheet"
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("style.css", "sheet.js"))
-    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}"
+    style, script = stylesheet("sheet"), (folder / "sheet.js").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(
         (folder / "sheet.html.j2").read_text(encoding="utf-8")
     ).render(
-        policy=f"{policy}; base-uri 'none'; form-action 'none'",
+        policy=content_policy(style, images="data:", script=script),
         style=Markup(style),  # ours, and they must be the bytes of the digests
         script=Markup(script),
         sheet=hashlib.sha256(" ".join(entry.id for entry in entries).encode()).hexdigest()[:12],
@@ -54,10 +53,6 @@ def to_sheet(entries: Sequence[Entry], *, seed: int) -> str:
         dimensions=DIMENSIONS,
         levels=LEVELS,
     )
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _shown(entry: Entry) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def cut_words(records: Iterable[ImageRecord], sources: Sequence[Path] = ()) -> W
     import numpy as np
 
     cut = _cutter()
-    folders = cache(lambda folder: folders_below(folder, sources))
+    folders = cache(lambda folder: _folders_below(folder, sources))
     vocabulary: dict[str, int] = {}
     ids, said = array("q"), bytearray()
     pictures, words, counts = array("i"), array("i"), array("i")
@@ -292,7 +292,7 @@ def _said(record: ImageRecord, name: str) -> str:
     return "\n".join(part for part in (title, record.caption, record.alt, *record.keywords) if part)
 
 
-def folders_below(folder: Path, sources: Sequence[Path]) -> tuple[str, ...]:
+def _folders_below(folder: Path, sources: Sequence[Path]) -> tuple[str, ...]:
     """The names of the folders from the nearest of sources down to this one; none where it is below none of them."""
     above = [source for source in sources if source == folder or source in folder.parents]
     nearest = max(above, key=lambda source: len(source.parts), default=folder)

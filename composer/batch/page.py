@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -12,6 +10,7 @@ from urllib.parse import quote
 
 from ...index.atomic import write_whole
 from ..render import FILE_NAMES
+from ..stylesheet import content_policy, stylesheet
 from .work import CARD, Outcome
 
 PAGE = "index.html"
@@ -32,12 +31,11 @@ def to_page(rows: Sequence[Outcome]) -> str:
     from markupsafe import Markup
 
     folder = resources.files("limner.templates") / "batch"
-    style = (folder / "style.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = stylesheet("batch")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     done = [row for row in rows if row.status == "done"]
     return environment.from_string((folder / "index.html.j2").read_text(encoding="utf-8")).render(
-        policy=f"default-src 'none'; img-src 'self'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        policy=content_policy(style, images="'self'"),
         style=Markup(style),  # ours, and it must be the bytes of the digest
         done=[_card(row) for row in done],
         pictures=sum(row.pictures for row in done),
