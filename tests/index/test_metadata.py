@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from limner.index.metadata import (
     Metadata,
+    clean,
     from_json,
     is_web_address,
     merge,
@@ -133,3 +134,10 @@ def test_title_is_the_words_of_the_name_and_of_the_folder_for_a_cameras_name() -
         "/p/Lisbon/harbour.jpg": "harbour",
     }
     assert {path: title_from_name(Path(path)) for path in titles} == titles
+
+
+def test_clean_takes_control_characters_out_of_plain_and_of_other_texts_alike() -> None:
+    assert clean("a\x00b\x7f\n c\x1b", 200) == "ab c"
+    assert clean("é\x00b\x7f\n c\x1b", 200) == "éb c"
+    every = "".join(map(chr, range(128)))
+    assert clean(f"x{every}", 200)[1:] == clean(f"é{every}", 200)[1:]
