@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from .errors import PictureUnreadable
 from .formats import BROKEN, open_picture
@@ -110,6 +111,9 @@ def decode_bytes(
         try:
             if target_px:
                 _draft(image, target_px)
+            if isinstance(image, JpegImageFile):
+                # Whole, not by 64 KB: after each piece the thread would wait for Python's lock again.
+                image.decodermaxblock = len(data)
             image.load()
             orientation = opened.orientation or _orientation(image)
             result = _reduced(_to_rgb(image), target_px)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from limner.index.decode import decode, decode_bytes
 from limner.index.errors import PictureUnreadable
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ..colours import Paint
 
@@ -176,6 +177,23 @@ def test_decode_refuses_truncated_file(tmp_path: Path, suffix: str, target_px: i
 def test_decode_says_cut_short_of_truncated_photograph(tmp_path: Path, paint: Paint) -> None:
     path = paint(tmp_path / "a.jpg", "red", size=(400, 300))
     path.write_bytes(path.read_bytes()[:-200])
+    assert _reason(path) == "the file is cut short"
+
+
+def test_decode_hands_a_jpeg_over_in_one_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (400, 400, 3), np.uint8)
+    path = tmp_path / "noise.jpg"
+    Image.fromarray(noise).save(path, quality=95)
+    assert path.stat().st_size > 2 * ImageFile.MAXBLOCK, "Pillow alone would take it in pieces"
+    with Image.open(path) as image:
+        wanted = np.asarray(image.convert("RGB"))
+    asked: list[int] = []
+    read = JpegImageFile.load_read
+    monkeypatch.setattr(JpegImageFile, "load_read", lambda self, size: asked.append(size) or read(self, size))
+
+    assert np.array_equal(np.asarray(decode(path)), wanted)
+    assert asked == [path.stat().st_size]
+    path.write_bytes(path.read_bytes()[: 3 * ImageFile.MAXBLOCK // 2])
     assert _reason(path) == "the file is cut short"
 
 
