@@ -105,6 +105,15 @@ Workers = Annotated[
         show_default=False,
     ),
 ]
+Processes = Annotated[
+    bool | None,
+    typer.Option(
+        "--processes/--threads",
+        help="Read and decode in as many processes as processors (or --workers): for a GPU that waits for its pictures."
+        "  (default: threads)",
+        show_default=False,
+    ),
+]
 BatchSize = Annotated[
     int | None,
     typer.Option(

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     index_type: str | None = None  # None: the library's own, auto for a new one
     device: str = "auto"
     workers: Annotated[int, Field(ge=1)] | None = None
+    processes: bool = False
     batch_size: Annotated[int, Field(ge=1)] = 32
     max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     max_bytes: Annotated[int, Field(ge=1)] = 200_000_000

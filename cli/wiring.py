@@ -56,6 +56,10 @@ def _engine(settings: Settings) -> Engine:
     from . import options
 
     if settings.engine is options.Engine.RAY:
+        if settings.processes:
+            raise typer.BadParameter(
+                "is of the local engine: Ray reads in processes by itself", param_hint="--processes"
+            )
         from ..index.engines.ray import RayEngine
 
         return RayEngine(address=settings.address, device=encoder_device(settings))
@@ -63,6 +67,10 @@ def _engine(settings: Settings) -> Engine:
         raise typer.BadParameter("is the address of a Ray cluster; add --engine ray", param_hint="--address")
     from ..index.engines.local import LocalEngine
 
+    if settings.processes:
+        from ..index.engines.processes import in_processes
+
+        return LocalEngine(in_processes)
     return LocalEngine()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -63,10 +63,11 @@ class Encoder(Protocol):
         """The side of the square that a picture is brought to."""
         ...
 
-    def prepare(self, image: Image.Image) -> Image.Image:
-        """Bring an RGB image to the size that the model sees; may be called from several threads.
+    @property
+    def prepare(self) -> Callable[[Image.Image], Image.Image]:
+        """Brings an RGB image to the size that the model sees; may be called from several threads and processes.
 
-        What is prepared already stays as it is, so that encode_images gives the same for both.
+        What is prepared already stays as it is, so that encode_images gives the same for both. It holds no model.
         """
         ...
 
@@ -88,15 +89,11 @@ class OpenClipEncoder:
     dimension: int
     image_side_px: int
     model: Any
-    shape: Any  # PIL image of any size to one of side x side
+    prepare: Any  # PIL image of any size to one of side x side; see Encoder
     normalise: Any  # (n, 3, side, side) float32 from 0 to 1, to what the model was trained with
     tokenizer: Any  # texts to (n, context) int64
     device: torch.device
     dtype: torch.dtype  # of the pixels, and of the weights as they are computed with
-
-    def prepare(self, image: Image.Image) -> Image.Image:
-        """See Encoder."""
-        return self.shape(image)
 
     def encode_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """See Encoder."""
@@ -359,7 +356,7 @@ def _load(source: str, name: str, precision: str, device: torch.device, **option
         dimension=int(dimension),
         image_side_px=int(side),
         model=model,
-        shape=Compose(transforms[:-2]),
+        prepare=Compose(transforms[:-2]),
         normalise=transforms[-1],
         tokenizer=tokenizer,
         device=device,

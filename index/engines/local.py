@@ -1,16 +1,13 @@
-"""This machine: threads read, decode and prepare a bounded way ahead, the encoder takes batches in their order.
+"""This machine: threads or processes read, decode and prepare, the encoder takes batches in their order.
 
-All that is done for one picture alone happens on the threads, beside the encoder: what waits for it is already as small
-as it takes it.
+All that is done for one picture alone happens there, beside the encoder: what waits for it is already as small as it
+takes it.
 """
 
 from __future__ import annotations
 
-import os
 from array import array
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..decode import MAX_BYTES, MAX_PIXELS
@@ -19,13 +16,16 @@ from ..errors import PictureUnreadable
 from ..records import ImageRecord
 from ..scan import Found
 from ..work import Contents, Work
+from .ahead import Ahead, on_threads
 from .engine import BATCH_SIZE, NO_CONTENT, Embedded, Progress
-from .steps import Read, encode_batch, read_picture
+from .steps import Read, Reading, encode_batch
 
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """One process; see Engine."""
+    """One process that encodes; see Engine."""
+
+    ahead: Ahead = on_threads
 
     def embed(
         self,
@@ -44,11 +44,8 @@ class LocalEngine:
         """See Engine.
 
         Batches are formed in the order of the files, so a build that goes on after a kill forms the same ones, and so
-        does one with more workers. At most 2 batches and 2 pictures a worker wait in memory, each as `Encoder.prepare`
-        left it.
+        does one with more workers. What waits in memory is bounded by `ahead`, each picture as `prepare` left it.
         """
-        # One that waits for Python's lock leaves its processor to another: 1.5 % of the time with two processors.
-        workers = workers or min(8, (os.cpu_count() or 1) + 2)
         result = Embedded(array("q"))
         unfit: dict[str, str] = {}
         pending: dict[str, Read] = {}
@@ -77,19 +74,9 @@ class LocalEngine:
             pending.clear()
             settle()
 
-        def read_one(file: Found) -> Read:
-            return read_picture(
-                file.path,
-                version=contents.version,
-                is_known=lambda digest: contents.find(digest) is not None,
-                target_px=encoder.image_side_px,
-                prepare=encoder.prepare,
-                max_pixels=max_pixels,
-                max_bytes=max_bytes,
-            )
-
         hashes: list[str] = []  # of the files since the last batch; empty for those that were skipped
-        reads = _read_ahead(files, read_one, workers=workers, ahead=2 * (batch_size + workers))
+        reading = Reading(contents.version, encoder.image_side_px, encoder.prepare, max_pixels, max_bytes)
+        reads = self.ahead(files, reading, contents=contents, workers=workers, batch_size=batch_size)
         for file, read in zip(files, reads, strict=True):
             hashes.append(read.hash)
             if read.decoded and file.location in keep_seen:
@@ -115,19 +102,3 @@ class LocalEngine:
                 yield number, say(picture), ""
             except PictureUnreadable as exc:
                 yield number, "", exc.hint
-
-
-def _read_ahead(files: Sequence[Found], read: Callable[[Found], Read], *, workers: int, ahead: int) -> Iterator[Read]:
-    """Read files on threads and yield them in order, never more than `ahead` before the consumer."""
-    queue: deque[Future[Read]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="limner-decode")
-    try:
-        for file in files:
-            queue.append(pool.submit(read, file))
-            if len(queue) >= ahead:
-                yield queue.popleft().result()
-        while queue:
-            yield queue.popleft().result()
-    finally:
-        # Also when the consumer fails or Ctrl-C comes: what has not begun never does.
-        pool.shutdown(cancel_futures=True)

@@ -22,10 +22,13 @@ from ..records import ImageRecord
 from ..scan import Found
 from ..work import Contents, Encoded, Work
 from .engine import BATCH_SIZE, NO_CONTENT, Embedded, Progress
-from .ray_steps import Decode, Encode, Say, known_hashes, unpack
+from .known import known_hashes
+from .ray_steps import Decode, Encode, Say, unpack
 from .shards import SHARD_SIZE, finish_shard, finished, write_shards
+from .steps import Reading
 
 if TYPE_CHECKING:
+    from PIL import Image
     from ray.data import Dataset
 
 # Half a processor each: while one waits for the disk another decodes. Another share than the encoder's, because Ray
@@ -90,12 +93,14 @@ class RayEngine:
             return result
         shards = write_shards(work, files, numbers, size=self.shard_size)
         done = len(files) - len(numbers)
+        # No encoder is where pictures are decoded; it prepares them itself.
+        reading = Reading(contents.version, encoder.image_side_px, _as_it_is, max_pixels, max_bytes)
         with cluster(self.address) as ray:
             known = ray.put(known_hashes(contents))
             pictures = ray.data.from_items(
                 [{"manifest": str(path)} for path in shards.manifest], override_num_blocks=len(shards.manifest)
             ).map_batches(
-                Decode(known, contents.version, batch_size, encoder.image_side_px, max_pixels, max_bytes),
+                Decode(known, reading, batch_size),
                 batch_size=1,
                 batch_format="pyarrow",
                 num_cpus=_DECODE_CPUS,
@@ -198,6 +203,10 @@ def tables(rows: Dataset) -> Iterator[Any]:
         raise EngineFailed(
             f"the Ray cluster gave up: {reason[-300:]}", "run the same command again: finished shards are kept"
         ) from exc
+
+
+def _as_it_is(image: Image.Image) -> Image.Image:
+    return image
 
 
 def share(ray: Any, device: str) -> dict[str, Any]:

@@ -12,20 +12,12 @@ from ..encoder import Encoder
 from ..errors import EncoderMismatch, PictureUnreadable
 from ..records import ImageRecord
 from ..vector_files import vector_matrix
-from ..work import Contents, Encoded
-from .steps import Read, encode_batch, read_picture
+from ..work import Encoded
+from .known import is_among
+from .steps import Read, Reading, encode_batch
 
 if TYPE_CHECKING:
     import numpy as np
-
-_PREFIX_BYTES = 16  # of a SHA-256: two of a billion contents share one with a chance of 1 in 10^20
-
-
-def known_hashes(contents: Contents) -> np.ndarray:
-    """The beginnings of all hashes, sorted: what workers share to tell what is known, 16 bytes a content."""
-    import numpy as np
-
-    return np.sort(np.array([_prefix(contents.hash(number)) for number in range(len(contents))], f"S{_PREFIX_BYTES}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +25,8 @@ class Decode:
     """A file of the manifest to rows of pictures."""
 
     known: Any  # where `known_hashes` lie
-    version: int  # of the library's format
+    reading: Reading
     batch_size: int
-    target_px: int
-    max_pixels: int
-    max_bytes: int
 
     def __call__(self, manifest: Any) -> Iterator[Any]:
         """Yield tables of batch_size files.
@@ -70,15 +59,7 @@ class Decode:
         )
 
     def _read(self, path: str, known: np.ndarray) -> Read:
-        return read_picture(
-            places.place(path),
-            version=self.version,
-            is_known=lambda digest: _is_among(known, digest),
-            target_px=self.target_px,
-            prepare=lambda image: image,  # no encoder is here; it does so itself
-            max_pixels=self.max_pixels,
-            max_bytes=self.max_bytes,
-        )
+        return self.reading.read(places.place(path), lambda digest: is_among(known, digest))
 
 
 class Encode:
@@ -216,15 +197,3 @@ def _to_read(row: dict[str, Any]) -> Read:
     image = Image.frombytes("RGB", tuple(row["shown"]), row["pixels"])
     decoded = Decoded(image, row["width"], row["height"], metadata=from_json(row["embedded"]))
     return Read(row["hash"], decoded, row["perceptual_hash"])
-
-
-def _is_among(known: np.ndarray, digest: str) -> bool:
-    import numpy as np
-
-    prefix = np.array(_prefix(digest), known.dtype)
-    place = int(np.searchsorted(known, prefix))
-    return place < len(known) and bool(known[place] == prefix)
-
-
-def _prefix(digest: str) -> bytes:
-    return bytes.fromhex(digest)[:_PREFIX_BYTES]

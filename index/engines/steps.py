@@ -30,33 +30,33 @@ class Read:
     lasting: bool = False  # the reason lies in the content: another try gives the same
 
 
-def read_picture(
-    path: Path,
-    *,
-    version: int,
-    is_known: Callable[[str], bool],
-    target_px: int,
-    prepare: Callable[[Image.Image], Image.Image],
-    max_pixels: int,
-    max_bytes: int,
-) -> Read:
-    """Read a file, and decode and prepare it unless its content is known.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read in one build; it may go to other processes if prepare may."""
 
-    version is of the library's format, which says by which hash contents are told apart.
-    """
-    try:
-        data = read_bytes(path, max_bytes=max_bytes)
-    except PictureUnreadable as exc:
-        # A file is as large as it is; a missing permission may be given without a trace in size and time.
-        return Read(reason=exc.hint, lasting=exc.hint == EMPTY or TOO_LARGE in exc.hint)
-    digest = hash_of_format(version)(data)
-    if is_known(digest):
-        return Read(digest)
-    try:
-        decoded = decode_bytes(data, name=str(path), target_px=target_px, max_pixels=max_pixels, with_metadata=True)
-    except PictureUnreadable as exc:
-        return Read(reason=exc.hint, lasting=exc.hint != NO_MEMORY)
-    return Read(digest, replace(decoded, image=prepare(decoded.image)), perceptual_hash(decoded.image))
+    version: int  # of the library's format, which says by which hash contents are told apart
+    target_px: int
+    prepare: Callable[[Image.Image], Image.Image]
+    max_pixels: int
+    max_bytes: int
+
+    def read(self, path: Path, is_known: Callable[[str], bool]) -> Read:
+        """Read a file, and decode and prepare it unless its content is known."""
+        try:
+            data = read_bytes(path, max_bytes=self.max_bytes)
+        except PictureUnreadable as exc:
+            # A file is as large as it is; a missing permission may be given without a trace in size and time.
+            return Read(reason=exc.hint, lasting=exc.hint == EMPTY or TOO_LARGE in exc.hint)
+        digest = hash_of_format(self.version)(data)
+        if is_known(digest):
+            return Read(digest)
+        try:
+            decoded = decode_bytes(
+                data, name=str(path), target_px=self.target_px, max_pixels=self.max_pixels, with_metadata=True
+            )
+        except PictureUnreadable as exc:
+            return Read(reason=exc.hint, lasting=exc.hint != NO_MEMORY)
+        return Read(digest, replace(decoded, image=self.prepare(decoded.image)), perceptual_hash(decoded.image))
 
 
 def encode_batch(pending: Sequence[Read], encoder: Encoder) -> tuple[list[Encoded], dict[str, str]]:

@@ -14,7 +14,9 @@ import pytest
 from limner.cli.settings import Settings
 from limner.cli.wiring import Wiring
 from limner.index.build import build
+from limner.index.engines.ahead import on_threads
 from limner.index.engines.local import LocalEngine
+from limner.index.engines.processes import in_processes
 
 from ..colours import COLOURS, Paint
 from ..sentences import TopicSentences
@@ -432,6 +434,24 @@ def test_build_and_update_go_to_the_engine_asked_for(limner: Limner, library: Pa
 def test_an_address_is_of_no_use_without_ray(limner: Limner, library: Path) -> None:
     result = limner("index", "update", "--library", library, "--address", "head:6379")
     assert (result.exit_code, "--engine ray" in result.stderr) == (2, True)
+
+
+def test_processes_are_the_local_engines(limner: Limner, library: Path, colour_folder: Path) -> None:
+    asked: list[bool] = []
+
+    def engine(settings: Settings) -> LocalEngine:
+        asked.append(settings.processes)
+        return LocalEngine()
+
+    wiring = colour_wiring(engine=engine)
+    limner("index", "build", colour_folder, "--library", library, "--processes", wiring=wiring)
+    limner("index", "update", "--library", library, "--threads", wiring=wiring)
+    refused = limner("index", "update", "--library", library, "--processes", "--engine", "ray")
+
+    assert asked == [True, False]
+    assert (refused.exit_code, "Ray reads in processes by itself" in refused.stderr) == (2, True)
+    ahead = [Wiring().engine(Settings(processes=processes)).ahead for processes in (False, True)]
+    assert ahead == [on_threads, in_processes]
 
 
 def test_search_reads_a_library_elsewhere(limner: Limner, library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,9 @@ from limner.index.library import Library
 from limner.index.verify import verify
 from PIL import Image
 
-from ..colours import COLOURS, ColourEncoder
+from ..colours import ColourEncoder
 from ..s3 import environment
+from .engines import results_of
 
 ray = pytest.importorskip("ray")
 # Making its settings, Ray warns of some of its own.
@@ -91,23 +92,6 @@ def load(tmp_path: Path) -> Load:
     return Load(tmp_path / "encoded.log")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """40 pictures in two folders, copies, what is said of them, and files that are no pictures."""
-    folder = tmp_path / "pictures"
-    (folder / "below").mkdir(parents=True)
-    pixels = np.random.default_rng(0).integers(0, 255, (40, 20, 30, 3), np.uint8)
-    for number in range(40):
-        Image.fromarray(pixels[number]).save(folder / ("below" if number % 3 else "") / f"{number:02}.png")
-    for copy in ("00b.png", "zz.png"):
-        (folder / copy).write_bytes((folder / "00.png").read_bytes())
-    (folder / "limner-metadata.csv").write_text("file,caption\n00.png,A red fox\nbelow/01.png,Two boats\n")
-    (folder / "broken.png").write_text("no picture")
-    (folder / "below" / "empty.png").touch()
-    (folder / "below" / "cut.png").write_bytes((folder / "00.png").read_bytes()[:500])
-    return folder
-
-
 def _built(folder: Path, load: Load, **options: object) -> BuildSummary:
     return build(
         [folder],
@@ -119,20 +103,9 @@ def _built(folder: Path, load: Load, **options: object) -> BuildSummary:
     )
 
 
-def _results(library: Path) -> list[object]:
-    opened = Library.open(library, encoder=ColourEncoder())
-    texts = [*COLOURS, "a red fox"]
-    return [
-        opened.records(),
-        [part.tobytes() for part in opened.vectors()],
-        [opened.search(text, 1000) for text in texts],
-        opened.groups(),
-    ]
-
-
 def _local(folder: Path) -> tuple[BuildSummary, list[object]]:
     summary = build([folder], folder.with_name("local"), encoder=ColourEncoder(), batch_size=4)
-    return summary, _results(folder.with_name("local"))
+    return summary, results_of(folder.with_name("local"))
 
 
 @pytest.mark.skipif("LIMNER_TEST_RAY" in os.environ, reason="a cluster of others does not know the S3 server")
@@ -145,7 +118,7 @@ def test_build_reads_pictures_at_s3(folder: Path, load: Load, s3: Any, tmp_path:
     )
     assert found == local
     assert len(found.skipped) == 3
-    assert _results(tmp_path / "ray") == _results(tmp_path / "local")
+    assert results_of(tmp_path / "ray") == results_of(tmp_path / "local")
     assert sum(count for _, count in load.encoded()) >= 40  # by the workers
 
 
@@ -161,7 +134,7 @@ def test_build_gives_the_library_of_the_local_engine(folder: Path, load: Load) -
         "cut.png": "the file is cut short",
         "empty.png": "the file is empty",
     }
-    assert _results(folder.with_name("ray")) == results
+    assert results_of(folder.with_name("ray")) == results
     local, other = (Library.open(folder.with_name(name)).manifest for name in ("local", "ray"))
     assert other.parts == local.parts  # byte for byte: the digests
     assert verify(folder.with_name("ray"), files=True) == []
@@ -186,7 +159,7 @@ def test_update_reads_and_encodes_what_is_new(folder: Path, load: Load) -> None:
     assert summary == update(folder.with_name("local"), encoder=ColourEncoder(), batch_size=4)
     assert (summary.indexed, summary.moved, summary.removed) == (1, 1, 1)
     assert sum(count for _, count in load.encoded()) == 1  # what moved is known by its content
-    assert _results(folder.with_name("ray")) == _results(folder.with_name("local"))
+    assert results_of(folder.with_name("ray")) == results_of(folder.with_name("local"))
 
 
 def test_a_killed_worker_loses_nothing(folder: Path, load: Load) -> None:
@@ -201,7 +174,7 @@ def test_a_killed_worker_loses_nothing(folder: Path, load: Load) -> None:
 
     _built(folder, slow, progress=kill_one)
 
-    assert _results(folder.with_name("ray")) == results
+    assert results_of(folder.with_name("ray")) == results
     assert {pid for pid, _ in load.encoded()} > set(killed)  # another went on
 
 
@@ -247,7 +220,7 @@ def test_a_killed_driver_goes_on_from_its_finished_shards(folder: Path, load: Lo
 
     _built(folder, load)
 
-    assert _results(folder.with_name("ray")) == results
+    assert results_of(folder.with_name("ray")) == results
     assert sum(count for _, count in load.encoded()) == 40 - len(kept)
     assert len(finished) > len(kept) // 2
 
@@ -304,7 +277,7 @@ def test_describe_asks_in_workers(folder: Path, load: Load) -> None:
     assert (found.described, found.left) == (local.described, local.left)
     assert sorted(found.skipped) == sorted(local.skipped)
     assert tuple(sorted({reason for _, reason in found.skipped})) == ("no words for it", "the file is not there")
-    assert _results(folder.with_name("ray")) == _results(folder.with_name("local"))
+    assert results_of(folder.with_name("ray")) == results_of(folder.with_name("local"))
     assert {pid for pid, _ in load.encoded()}.isdisjoint({os.getpid()})
 
 

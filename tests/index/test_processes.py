@@ -1,0 +1,106 @@
+"""Reading in processes: the same library as with threads, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from limner.index.build import BuildSummary, build, update
+from limner.index.engines.local import LocalEngine
+from limner.index.engines.processes import in_processes
+from limner.index.errors import EngineFailed
+from limner.index.library import Library
+from PIL import Image
+
+from ..colours import ColourEncoder
+from .engines import results_of
+
+
+class WatchedColours(ColourEncoder):
+    """Writes down which processes prepare pictures; one that is red all over kills its process."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.log = log
+
+    def prepare(self, image: Image.Image) -> Image.Image:
+        with self.log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if image.getpixel((0, 0)) == (255, 0, 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return image
+
+    def processes(self) -> list[int]:
+        """That prepared a picture, one entry each."""
+        return [int(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> WatchedColours:
+    return WatchedColours(tmp_path / "log")
+
+
+def _built(source: Path, library: Path, encoder: ColourEncoder, *, workers: int = 1) -> BuildSummary:
+    engine = LocalEngine(in_processes)
+    return build([source], library, encoder=encoder, batch_size=4, workers=workers, engine=engine)
+
+
+def _built_on_threads(source: Path, library: Path) -> BuildSummary:
+    return build([source], library, encoder=ColourEncoder(), batch_size=4)
+
+
+def test_processes_give_the_library_of_threads(folder: Path, encoder: WatchedColours, tmp_path: Path) -> None:
+    local = _built_on_threads(folder, tmp_path / "threads")
+
+    assert _built(folder, tmp_path / "processes", encoder, workers=2) == local
+    assert len(local.skipped) == 3
+    parts = [Library.open(tmp_path / name).manifest.parts for name in ("threads", "processes")]
+    assert parts[0] == parts[1]  # byte for byte: the digests
+    assert results_of(tmp_path / "processes") == results_of(tmp_path / "threads")
+    assert len(set(encoder.processes())) == 2
+    assert os.getpid() not in encoder.processes()
+
+
+def test_what_is_known_is_not_decoded_again(folder: Path, encoder: WatchedColours, tmp_path: Path) -> None:
+    _built_on_threads(folder, tmp_path / "library")
+    (folder / "below" / "01.png").rename(folder / "moved.png")
+    Image.new("RGB", (30, 20), "blue").save(folder / "blue.png")
+
+    summary = update(tmp_path / "library", encoder=encoder, workers=1, engine=LocalEngine(in_processes))
+
+    assert (summary.indexed, summary.moved, summary.removed) == (1, 1, 0)
+    assert len(encoder.processes()) == 1
+
+
+def test_a_killed_process_is_told_and_the_next_build_goes_on(
+    folder: Path, encoder: WatchedColours, tmp_path: Path
+) -> None:
+    deadly = folder / "zzz.png"
+    Image.new("RGB", (30, 20), "red").save(deadly)
+
+    with pytest.raises(EngineFailed, match="was killed") as caught:
+        _built(folder, tmp_path / "library", encoder)
+
+    assert "--workers" in caught.value.hint
+    deadly.unlink()
+    encoder.log.unlink()
+    assert _built(folder, tmp_path / "library", encoder).indexed == 42
+    assert len(encoder.processes()) < 40, "what was encoded before it was killed is kept"
+    _built_on_threads(folder, tmp_path / "threads")
+    assert results_of(tmp_path / "library") == results_of(tmp_path / "threads")
+
+
+def test_pictures_elsewhere_are_read_by_processes(
+    folder: Path, encoder: WatchedColours, s3: Any, tmp_path: Path
+) -> None:
+    s3.put(f"{folder}/", "bucket/pictures/", recursive=True)
+    source = Path("s3://bucket/pictures")
+
+    summary = _built(source, tmp_path / "processes", encoder)
+
+    assert summary == _built_on_threads(source, tmp_path / "threads")
+    assert summary.indexed == 42
+    assert results_of(tmp_path / "processes") == results_of(tmp_path / "threads")
