@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -55,8 +58,10 @@ def in_processes(
             multiprocessing_context="spawn",  # a fork would copy a GPU's state, which does not survive it
             generator=generator,
         )
+    with _without_interrupts():
+        chunks = iter(loader)
     try:
-        for reads in loader:
+        for reads in chunks:
             yield from reads
     except RuntimeError as exc:
         if "DataLoader worker" not in str(exc):
@@ -65,6 +70,17 @@ def in_processes(
             "a process that reads pictures was killed, often for want of memory",
             "run the command again: it goes on from here; a smaller --workers needs less memory",
         ) from exc
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C waits, and never reaches the processes that are started: this one ends them."""
+    resource_tracker.ensure_running()  # its start would let them through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +94,50 @@ def test_a_killed_process_is_told_and_the_next_build_goes_on(
     assert len(encoder.processes()) < 40, "what was encoded before it was killed is kept"
     _built_on_threads(folder, tmp_path / "threads")
     assert results_of(tmp_path / "library") == results_of(tmp_path / "threads")
+
+
+def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from limner.index.build import build\n"
+        "from limner.index.engines.local import LocalEngine\n"
+        "from limner.index.engines.processes import in_processes\n"
+        "from tests.colours import ColourEncoder\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        "        build([Path(sys.argv[1])], Path(sys.argv[2]), encoder=ColourEncoder(), workers=2,\n"
+        "              engine=LocalEngine(in_processes))\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('stopped')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, script, folder, tmp_path / "library"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while len(started := _children(process.pid)) < 3:  # two, and Python's own that watches over what they share
+            assert process.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.2)  # they are importing
+        os.killpg(process.pid, signal.SIGINT)
+        said, complained = process.communicate(timeout=120)
+
+    assert (said, complained) == ("stopped\n", "")
+    ended = time.monotonic() + 30
+    while (left := [pid for pid in started if _runs(pid)]) and time.monotonic() < ended:
+        time.sleep(0.05)
+    assert not left
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def _runs(pid: str) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_pictures_elsewhere_are_read_by_processes(
