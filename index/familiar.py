@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .encoder import Encoder, OpenClipEncoder
 
 LOOKED_AT = 32  # pictures of a library
-STRANGE_LIBRARY = 0.5  # the sample library stands near 0.02, libraries of photographs near 0.75
+STRANGE_LIBRARY = 0.5  # the sample library stands near 0, libraries of photographs from 0.8
 STATISTICS = "familiar.safetensors"  # mean (d,), precision (d, d), threshold (1,): a squared distance
 
 

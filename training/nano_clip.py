@@ -31,9 +31,9 @@ MODEL = {
     "vision_cfg": {
         "image_size": SIDE_PX,
         "patch_size": 16,
-        "width": 192,
-        "head_width": 32,
-        "layers": 6,
+        "width": 128,
+        "head_width": 64,
+        "layers": 4,
         "pool_type": "avg",
     },
     "text_cfg": {
@@ -158,7 +158,7 @@ def evaluate(pictures: int = 500) -> dict[str, float]:
 def main() -> None:
     """Train, export, evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--precision", help="as open_clip names it; default: what is faster here")

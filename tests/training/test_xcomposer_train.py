@@ -139,7 +139,7 @@ def test_frozen_parts_are_those_that_the_ablation_names() -> None:
 def test_a_stage_changes_what_it_trains_and_nothing_else(prepared: tuple[Samples, Any], tmp_path: Path) -> None:
     samples, _ = prepared
     model = build_model(samples.numbers)
-    seeing = Seeing(model, torch.randn(samples.pictures, 25, 192))
+    seeing = Seeing(model, torch.randn(samples.pictures, 25, nano_clip.MODEL["vision_cfg"]["width"]))
     before = {name: weights.clone() for name, weights in model.named_parameters()}
     [stage] = [stage for stage in STAGES if stage.name == "adapted"]
     args = parser().parse_args(["--data", "x", "--out", str(tmp_path), "--batch-tokens", "600", "--workers", "0",
