@@ -117,6 +117,8 @@ def judge(
     from .settings import load_settings
 
     settings = load_settings({"model": judge, "seed": seed, **(running or {})})
+    if sheet is None and not grades:
+        wiring_of(ctx).check_models([(settings.model, model_options(settings))])
     entries = open_entries(articles, seed=settings.seed)
     if sheet is not None:
         from ..evaluation.sheet import write_sheet

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -151,6 +151,23 @@ def keep_records(
         if not whole:  # a line that a crash cut off is written anew
             write_whole(path, b"".join(map(_line, records)))
         yield Keeper(path, records)
+
+
+def check_records(
+    out: Path | None, settings: Mapping[str, Any], *, later: Collection[str] = (), start_over: bool
+) -> None:
+    """Refuse what `keep_records` would, as far as the settings are known: before the work that finds those of `later`.
+
+    Raises:
+        EvaluationMismatch: out holds records of other settings, and is not started over.
+        RecordsUnreadable: out holds what cannot be read.
+    """
+    if out is None or start_over or not ((out / SETTINGS).exists() or (out / RECORDS).exists()):
+        return
+    before, asked = (
+        {key: value for key, value in each.items() if key not in later} for each in (read_settings(out), settings)
+    )
+    _same(out, before, asked)
 
 
 def read_settings(out: Path) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from limner.cli.wiring import Wiring
 
+from ..colours import ColourEncoder
 from ..sentences import TopicSentences
 from .conftest import Limner
-from .fakes import colour_wiring
+from .fakes import ColourModel, colour_wiring
 
 COLOURS = ("red", "green", "blue", "black")
 
@@ -108,6 +110,7 @@ def test_other_settings_are_refused_unless_started_over(limner: Limner, site: Pa
     assert refused.exit_code == 1
     assert "other knows" in refused.stderr
     assert "--start-over" in refused.stderr
+    assert "Reading" not in refused.stderr  # a site is read only for what is not refused already
 
     (site / "red.md").write_text("Another text.\n\n![A](red.png)\n")
     assert "other sites" in limner(*command).stderr
@@ -186,6 +189,61 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(limner: Limn
     assert "site is a folder; name a file for the page" in page.stderr
     assert "red.png is a file; name a folder" in folder.stderr
     assert not any("Reading" in done.stderr for done in (page, folder))
+
+
+def test_a_file_in_the_way_of_an_output_is_named(limner: Limner, site: Path) -> None:
+    page = limner("evaluate", "articles", site, "--html", site / "red.png" / "page.html")
+    folder = limner("evaluate", "articles", site, "--out", site / "red.png" / "a" / "b")
+
+    assert (page.exit_code, folder.exit_code) == (2, 2)
+    assert all("red.png is a file; name a folder" in done.stderr for done in (page, folder))
+    assert "Reading" not in page.stderr + folder.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--model", "nano-vml"], "no model is named 'nano-vml'"),
+        (["--encoder", "nano-clop"], "no encoder is called 'nano-clop'"),
+        (["--sentences", "nobodys"], "no sentence encoder is called 'nobodys'"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_before_the_site_is_read(
+    limner: Limner, site: Path, options: list[str], says: str
+) -> None:
+    if "--sentences" in options:
+        pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    done = limner("evaluate", "articles", site, *options, wiring=Wiring())
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {says}")
+    assert "Reading" not in done.stderr
+
+
+def test_what_is_loaded_longest_is_loaded_last(limner: Limner, site: Path) -> None:
+    loaded: list[str] = []
+
+    def load(kind: str, thing: object) -> Any:
+        return lambda name, how: (loaded.append(kind), thing)[1]
+
+    wiring = colour_wiring(
+        encoder=load("encoder", ColourEncoder()),
+        sentence_encoder=load("sentences", TopicSentences()),
+        model=load("model", ColourModel()),
+        check_models=lambda asked: loaded.append(f"checked {asked[0][0]}"),
+    )
+    limner("evaluate", "articles", site, "--model", "m", "--encoder", "e", "--sentences", "s", wiring=wiring)
+
+    assert loaded == ["checked m", "encoder", "sentences", "model"]
+
+
+def test_a_model_of_text_alone_may_place(limner: Limner, site: Path) -> None:
+    asked: list[bool] = []
+    wiring = colour_wiring(check_models=lambda named: asked.extend(options.reads_pictures for _, options in named))
+    for tasks in ("placement", "placement,selection"):
+        limner("evaluate", "articles", site, "--model", "m", "--tasks", tasks, wiring=wiring)
+
+    assert asked == [False, True]
 
 
 def test_a_site_whose_pictures_lie_elsewhere_says_what_was_left_out(limner: Limner, tmp_path: Path) -> None:
