@@ -249,9 +249,11 @@ def _show(summary: dict[str, Any], out: Path | None) -> None:
 
 def _tell(summary: dict[str, Any]) -> None:
     """Who agreed with whom, what it cost, and what gave no grades."""
+    from ..evaluation.figures import figure
+
     console = terminal.err()
     alphas = {name: summary["agreement"][key] for key, name in _SCORES.items()}
-    said = ", ".join(f"{name} {_number(value)}" for name, value in alphas.items() if value is not None)
+    said = ", ".join(f"{name} {figure(value)}" for name, value in alphas.items() if value is not None)
     people = "raters" in summary
     if said:
         console.print(f"Agreement between {'raters' if people else 'readings'} (Krippendorff's alpha): {said}")
@@ -283,12 +285,14 @@ def _table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str]) 
     from rich.table import Table
     from rich.text import Text
 
+    from ..evaluation.figures import figure
+
     signed, narrow = "against" in rows[0], len(columns) > len(_SCORES)
     cells: dict[str, dict[str, Text]] = {}
     for row in rows:
-        cell = Text(_number(row["value"], signed=signed))
+        cell = Text(figure(row["value"], signed=signed))
         if row["low"] is not None and not narrow:
-            cell.append("\n" + ", ".join(_number(row[key], signed=signed) for key in ("low", "high")), "dim")
+            cell.append("\n" + ", ".join(figure(row[key], signed=signed) for key in ("low", "high")), "dim")
         name = f"{row['system']} less {row['against']}" if signed else row["system"]
         cells.setdefault(name, {})[row["measure"]] = cell
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -298,10 +302,3 @@ def _table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str]) 
     for name, found in cells.items():
         table.add_row(Text(terminal.clean(name)), *(found[measure] for measure in columns))
     return table
-
-
-def _number(value: float, *, signed: bool = False) -> str:
-    """Two decimals, as the paper has them, without a zero before them."""
-    value = round(value, 2) + 0.0  # adding zero turns -0.0 into 0.0
-    text = f"{value:+.2f}" if signed else f"{value:.2f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text

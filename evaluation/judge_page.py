@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ..composer.render import FILE_NAMES
 from ..composer.stylesheet import content_policy, stylesheet
 from ..index.atomic import write_whole
+from .figures import figure
 from .intervals import Estimate
 from .plots import interval_plot
 from .records import write_summary
@@ -48,6 +49,7 @@ def to_page(summary: Mapping[str, Any], out: Path) -> str:
     folder = resources.files("limner.templates") / "judge"
     style = stylesheet("judge")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["figure"] = figure
     return environment.from_string((folder / "results.html.j2").read_text(encoding="utf-8")).render(
         policy=content_policy(style),
         style=Markup(style),  # ours, and it must be the bytes of the digest

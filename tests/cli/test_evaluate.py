@@ -83,8 +83,8 @@ def test_a_terminal_gets_tables_with_intervals(limner: Limner, site: Path, monke
 
     rows = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", done.stdout).splitlines()]
     assert ["System", "R@1", "R@4", "R@8", "MRR"] in rows
-    assert ["words", ".250", "1.000", "1.000", ".521"] in rows
-    assert [".250,", ".250", "1.000,", "1.000", "1.000,", "1.000", ".521,", ".521"] in rows
+    assert ["words", ".250", "1.00", "1.00", ".521"] in rows
+    assert [".250,", ".250", "1.00,", "1.00", "1.00,", "1.00", ".521,", ".521"] in rows
     assert {"uniform", "longest-paragraph", "words"} <= {row[0] for row in rows if row}
 
 

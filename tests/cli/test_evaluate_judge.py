@@ -63,7 +63,7 @@ def test_a_pipe_gets_a_line_a_measure_and_a_terminal_tables(
     assert "4 calls, about" in piped.stderr
     plain = re.sub(r"\x1b\[[\d;]*m", "", shown.stdout)
     assert max(map(len, plain.splitlines())) <= 80
-    assert ["ours", ".60", ".60", ".60", ".60"] in [line.split() for line in plain.splitlines()]
+    assert ["ours", ".600", ".600", ".600", ".600"] in [line.split() for line in plain.splitlines()]
     assert ["ours", "1.00", "3.00", "5.00", "3.00", "1.00", "3.00", "5.00", "3.00"] in [
         line.split() for line in plain.splitlines()
     ]
@@ -132,7 +132,7 @@ def test_a_sheet_is_written_and_its_grades_are_read(limner: Limner, articles: li
     assert "Ada, Bea" in (tmp_path / "out" / "judge.html").read_text()
     assert not (tmp_path / "out" / "records.jsonl").exists()
     shown = limner("evaluate", "judge", *articles, *files)
-    assert "Agreement between raters (Krippendorff's alpha): overall .82" in shown.stderr
+    assert "Agreement between raters (Krippendorff's alpha): overall .821" in shown.stderr
 
 
 def test_grades_do_not_go_into_the_records_of_a_judge(limner: Limner, articles: list[str], tmp_path: Path) -> None:

@@ -69,12 +69,12 @@ def test_a_page_has_scores_differences_and_articles_from_best_to_worst(
         "Scores", "Differences", "Grades", "Agreement between readings",
     ]  # fmt: skip
     scores = [cell.inner_text().split()[0] for cell in page.query_selector_all("section:first-of-type tbody td")]
-    assert scores == ["0.80"] * 4 + ["0.20"] * 4
-    assert tables[1][-1].strip() == "-0.80 to -0.40"
-    assert [score.inner_text() for score in page.query_selector_all(".score")] == ["1.00", "0.60", "0.20", "0.20"]
+    assert scores == [".800"] * 4 + [".200"] * 4
+    assert tables[1][-1].strip() == "-.800 to -.400"
+    assert [score.inner_text() for score in page.query_selector_all(".score")] == ["1.00", ".600", ".200", ".200"]
     plots = [plot.text_content() or "" for plot in page.query_selector_all(".plot svg")]
     assert len(plots) == 8
-    assert all("plain" in plot and "4.000" in plot and "1.000" in plot for plot in plots)
+    assert all("plain" in plot and "4.00" in plot and "1.00" in plot for plot in plots)
     notice = page.inner_text(".notice")
     assert notice.startswith(f"reading 2: it is {HOSTILE}") and notice.count(HOSTILE) == 2
     assert "7 calls, about 14,000 prompt tokens and 63 reply tokens, 14 s" in page.inner_text("footer")
