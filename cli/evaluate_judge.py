@@ -193,13 +193,13 @@ def _by_model(
 def _by_people(entries: Sequence[Entry], files: Sequence[Path], settings: Settings, out: Path | None) -> dict[str, Any]:
     from ..evaluation.grades import read_rated, verdicts_of
     from ..evaluation.judge_page import write_results
-    from ..evaluation.records import no_records
+    from ..evaluation.records import check_no_records, mark_folder
     from ..evaluation.scoring import bring_together, summary_of
 
+    if out is not None:
+        check_no_records(out)
     rated = [read_rated(path) for path in files]
     verdicts, left_out = verdicts_of(rated, entries)
-    if out is not None:
-        no_records(out)
     summary = summary_of(
         bring_together(entries, verdicts),
         seed=settings.seed,
@@ -208,6 +208,7 @@ def _by_people(entries: Sequence[Entry], files: Sequence[Path], settings: Settin
         of_other_articles=left_out,
     )
     if out is not None:
+        mark_folder(out)
         write_results(out, summary)
     return summary
 
@@ -224,7 +225,7 @@ def _tell_sheet(sheet: Path, entries: Sequence[Entry], *, as_json: bool) -> None
 
 def _show(summary: dict[str, Any], out: Path | None) -> None:
     """Tables in a terminal; in a pipe a line a measure, with tabs."""
-    from ..evaluation.judge_page import PAGE
+    from ..evaluation.records import JUDGE_PAGE
 
     console = terminal.out()
     if console.is_terminal:
@@ -244,7 +245,7 @@ def _show(summary: dict[str, Any], out: Path | None) -> None:
             typer.echo("\t".join(map(terminal.clean, cells)))
     _tell(summary)
     if out is not None:
-        terminal.print_paths({"page": (out / PAGE).absolute()})
+        terminal.print_paths({"page": (out / JUDGE_PAGE).absolute()})
 
 
 def _tell(summary: dict[str, Any]) -> None:

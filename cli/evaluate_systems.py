@@ -86,7 +86,9 @@ def checked_candidates(given: int) -> int:
 
 
 def check_outputs(out: Path | None, html: Path | None, *, start_over: bool) -> None:
-    """Refuse to start over what is not kept, and a page that could not be written once all the work is done."""
+    """Refuse to start over what is not kept, and what could not be written, or must not, once all the work is done."""
+    from ..evaluation.records import check_folder
+
     if html is not None and html.is_dir():
         raise typer.BadParameter(f"{terminal.clean(html)} is a folder; name a file for the page", param_hint="--html")
     if out is not None and (in_the_way := _in_the_way(out)):
@@ -97,6 +99,8 @@ def check_outputs(out: Path | None, html: Path | None, *, start_over: bool) -> N
         raise typer.BadParameter(
             "is for an evaluation that is kept; name its folder by --out", param_hint="--start-over"
         )
+    if out is not None:
+        check_folder(out)
 
 
 def _in_the_way(folder: Path) -> Path | None:

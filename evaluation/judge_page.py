@@ -15,13 +15,12 @@ from ..index.atomic import write_whole
 from .figures import figure
 from .intervals import Estimate
 from .plots import interval_plot
-from .records import write_summary
+from .records import JUDGE_PAGE, write_summary
 from .rubric import DIMENSIONS, LEVELS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-PAGE = "judge.html"
 _SCORES = {
     "overall_score": "Overall",
     "preference_score": "Preference",
@@ -38,7 +37,7 @@ def write_results(out: Path, summary: Mapping[str, Any]) -> None:
         WriteFailed: the disk refused.
     """
     write_summary(out, summary)
-    write_whole(out / PAGE, to_page(summary, out).encode("utf-8", "replace"))
+    write_whole(out / JUDGE_PAGE, to_page(summary, out).encode("utf-8", "replace"))
 
 
 def to_page(summary: Mapping[str, Any], out: Path) -> str:

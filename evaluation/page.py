@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .intervals import Estimate
     from .report import Measured
 
-PAGE = "report.html"
 THUMBNAIL_SIDE_PX = 360  # of the longer side; twice what is shown
 _SHOWN_NOTICES = 40
 

@@ -117,6 +117,34 @@ def test_other_settings_are_refused_unless_started_over(limner: Limner, site: Pa
     assert limner(*command, "--start-over").exit_code == 0
 
 
+def test_files_of_others_in_the_folder_are_left_as_they_are(limner: Limner, site: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "pictures").mkdir(parents=True)
+    for name in ("notes.txt", "index.html", "pictures/mine.png"):
+        (out / name).write_text("mine")
+
+    for more in ([], ["--library-knows", "alt", "--start-over"]):
+        assert limner("evaluate", "articles", site, "--out", out, *more).exit_code == 0
+    assert {(out / name).read_text() for name in ("notes.txt", "index.html", "pictures/mine.png")} == {"mine"}
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "records.jsonl", "summary.json", "report.html", "judge.html"])
+@pytest.mark.parametrize("more", [[], ["--start-over"]])
+def test_a_file_of_others_that_would_be_written_over_is_named(
+    limner: Limner, site: Path, tmp_path: Path, name: str, more: list[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text('{"theirs": 1}')
+
+    refused = limner("evaluate", "articles", site, "--out", out, *more)
+
+    assert refused.exit_code == 1
+    assert name in refused.stderr and "choose another --out" in refused.stderr
+    assert "Reading" not in refused.stderr
+    assert {path.name: path.read_text() for path in out.iterdir()} == {name: '{"theirs": 1}'}
+
+
 def test_compare_says_by_how_much_the_second_is_above_the_first(limner: Limner, site: Path, tmp_path: Path) -> None:
     for name, knows in (("a", "nothing"), ("b", "alt")):
         limner("evaluate", "articles", site, "--library-knows", knows, "--out", tmp_path / name, "--tasks", "retrieval")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from limner.evaluation.entries import open_entries
-from limner.evaluation.judge_page import PAGE, to_page, write_results
+from limner.evaluation.judge_page import to_page, write_results
+from limner.evaluation.records import JUDGE_PAGE
 from limner.evaluation.scoring import bring_together, summary_of
 from limner.evaluation.verdicts import Verdict
 from playwright.sync_api import Browser
@@ -49,7 +50,7 @@ def test_a_page_runs_fetches_and_overflows_nothing(
 ) -> None:
     write_results(tmp_path, summary)
     opened = open_page(browser, width=width)
-    opened.show(tmp_path / PAGE)
+    opened.show(tmp_path / JUDGE_PAGE)
 
     assert opened.happened == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") == width
@@ -62,7 +63,7 @@ def test_a_page_has_scores_differences_and_articles_from_best_to_worst(
 ) -> None:
     write_results(tmp_path, summary)
     page = open_page(browser).page
-    page.goto((tmp_path / PAGE).as_uri())
+    page.goto((tmp_path / JUDGE_PAGE).as_uri())
 
     tables = [table.inner_text().split("\n") for table in page.query_selector_all("table")]
     assert [page.inner_text(f"section:nth-of-type({n}) h2") for n in (1, 2, 3, 4)] == [
