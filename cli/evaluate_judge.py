@@ -166,6 +166,7 @@ def _by_model(
     ctx: typer.Context, entries: Sequence[Entry], settings: Settings, repeats: int | None, out: Path | None, *,
     start_over: bool,
 ) -> dict[str, Any]:  # fmt: skip
+    from ..composer.models.load import SERVED_PREFIX
     from ..evaluation.entries import in_random_order
     from ..evaluation.judge import REPEATS, asked_for, judge
     from ..evaluation.judge_page import write_results
@@ -182,7 +183,8 @@ def _by_model(
     with keep_records(out, asked, start_over=start_over, kind=Verdict) as keeper:
         with Bar("Judging") as bar:
             shuffled = in_random_order(entries, seed=settings.seed)
-            verdicts = judge(shuffled, model, keeper, repeats=repeats, seed=settings.seed, progress=bar)
+            jobs = settings.max_requests if settings.model.startswith(SERVED_PREFIX) else 1
+            verdicts = judge(shuffled, model, keeper, repeats=repeats, seed=settings.seed, jobs=jobs, progress=bar)
         graded = bring_together(entries, verdicts)
         summary = summary_of(graded, seed=settings.seed, judge=model.name, repeats=repeats)
         if out is not None:
