@@ -156,11 +156,12 @@ def test_a_file_of_others_is_not_written_over(limner: Limner, articles: list[str
     )
     out.mkdir()
     (out / name).write_text("theirs")
-    judge = Judge(lambda number: a_reply(5))
+    loaded: list[str] = []
+    wiring = colour_wiring(model=lambda name, options: loaded.append(name))
     by_people = limner("evaluate", "judge", *articles, "--grades", path, "--out", out)
-    by_model = limner("evaluate", "judge", *articles, "--out", out, "--start-over", wiring=colour_wiring(judge))
+    by_model = limner("evaluate", "judge", *articles, "--out", out, "--start-over", wiring=wiring)
 
-    assert (by_people.exit_code, by_model.exit_code, judge.asked) == (1, 1, [])
+    assert (by_people.exit_code, by_model.exit_code, loaded) == (1, 1, [])
     assert all(name in done.stderr and "choose another --out" in done.stderr for done in (by_people, by_model))
     assert (out / name).read_text() == "theirs"
 
