@@ -14,7 +14,7 @@ import typer
 
 from . import options, terminal
 from .evaluate_pages import report_of_articles, write_pages
-from .evaluate_systems import check_outputs, checked_candidates, load_systems, look
+from .evaluate_systems import check_model, check_outputs, checked_candidates, load_systems, look
 from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
 from .running import RunningOptions, with_running
 
@@ -104,7 +104,7 @@ def evaluate_articles(
     """Take the pictures out of the articles of SITE, choose places and pictures anew, and compare with the author's."""
     from ..evaluation.articles import asked_for, check_names, evaluate, survey
     from ..evaluation.baselines import BASELINES
-    from ..evaluation.records import keep_records, write_summary
+    from ..evaluation.records import check_records, keep_records, write_summary
     from ..evaluation.report import summarise
     from ..evaluation.site import open_site
     from ..evaluation.systems import TASKS, Settings
@@ -123,20 +123,17 @@ def evaluate_articles(
         given.permutations,
     )
     check_outputs(out, html, start_over=start_over)
+    selects = "selection" in settings.tasks
+    check_model(ctx, given, model, selects=selects)
     opened = [open_site(site) for site in sites]
     check_names(opened)
+    # All that can be refused is refused before sites are read: of a large one that takes minutes.
+    systems = load_systems(ctx, given, model=model, encoder=encoder, sentences=sentences, selects=selects)
+    check_records(out, asked_for(settings, [], systems), later=["sites"], start_over=start_over)
     surveys: list[Survey] = []
     for site in opened:
         with Bar(f"Reading {site.name}") as bar:
             surveys.append(survey(site, bar))
-    systems = load_systems(
-        ctx,
-        given,
-        model=model,
-        encoder=encoder,
-        sentences=sentences,
-        selects="selection" in settings.tasks,
-    )
     asked = asked_for(settings, surveys, systems)
     with keep_records(out, asked, start_over=start_over) as keeper, ExitStack() as stack:
         systems = _with_eyes(systems, surveys, out, stack)

@@ -117,6 +117,8 @@ def judge(
     from .settings import load_settings
 
     settings = load_settings({"model": judge, "seed": seed, **(running or {})})
+    if sheet is None and not grades:
+        wiring_of(ctx).check_models([(settings.model, model_options(settings))])
     entries = open_entries(articles, seed=settings.seed)
     if sheet is not None:
         from ..evaluation.sheet import write_sheet
@@ -164,6 +166,7 @@ def _by_model(
     ctx: typer.Context, entries: Sequence[Entry], settings: Settings, repeats: int | None, out: Path | None, *,
     start_over: bool,
 ) -> dict[str, Any]:  # fmt: skip
+    from ..composer.models.load import SERVED_PREFIX
     from ..evaluation.entries import in_random_order
     from ..evaluation.judge import REPEATS, asked_for, judge
     from ..evaluation.judge_page import write_results
@@ -180,7 +183,8 @@ def _by_model(
     with keep_records(out, asked, start_over=start_over, kind=Verdict) as keeper:
         with Bar("Judging") as bar:
             shuffled = in_random_order(entries, seed=settings.seed)
-            verdicts = judge(shuffled, model, keeper, repeats=repeats, seed=settings.seed, progress=bar)
+            jobs = settings.max_requests if settings.model.startswith(SERVED_PREFIX) else 1
+            verdicts = judge(shuffled, model, keeper, repeats=repeats, seed=settings.seed, jobs=jobs, progress=bar)
         graded = bring_together(entries, verdicts)
         summary = summary_of(graded, seed=settings.seed, judge=model.name, repeats=repeats)
         if out is not None:
@@ -191,13 +195,13 @@ def _by_model(
 def _by_people(entries: Sequence[Entry], files: Sequence[Path], settings: Settings, out: Path | None) -> dict[str, Any]:
     from ..evaluation.grades import read_rated, verdicts_of
     from ..evaluation.judge_page import write_results
-    from ..evaluation.records import no_records
+    from ..evaluation.records import check_no_records, mark_folder
     from ..evaluation.scoring import bring_together, summary_of
 
+    if out is not None:
+        check_no_records(out)
     rated = [read_rated(path) for path in files]
     verdicts, left_out = verdicts_of(rated, entries)
-    if out is not None:
-        no_records(out)
     summary = summary_of(
         bring_together(entries, verdicts),
         seed=settings.seed,
@@ -206,6 +210,7 @@ def _by_people(entries: Sequence[Entry], files: Sequence[Path], settings: Settin
         of_other_articles=left_out,
     )
     if out is not None:
+        mark_folder(out)
         write_results(out, summary)
     return summary
 
@@ -222,7 +227,7 @@ def _tell_sheet(sheet: Path, entries: Sequence[Entry], *, as_json: bool) -> None
 
 def _show(summary: dict[str, Any], out: Path | None) -> None:
     """Tables in a terminal; in a pipe a line a measure, with tabs."""
-    from ..evaluation.judge_page import PAGE
+    from ..evaluation.records import JUDGE_PAGE
 
     console = terminal.out()
     if console.is_terminal:
@@ -242,14 +247,16 @@ def _show(summary: dict[str, Any], out: Path | None) -> None:
             typer.echo("\t".join(map(terminal.clean, cells)))
     _tell(summary)
     if out is not None:
-        terminal.print_paths({"page": (out / PAGE).absolute()})
+        terminal.print_paths({"page": (out / JUDGE_PAGE).absolute()})
 
 
 def _tell(summary: dict[str, Any]) -> None:
     """Who agreed with whom, what it cost, and what gave no grades."""
+    from ..evaluation.figures import figure
+
     console = terminal.err()
     alphas = {name: summary["agreement"][key] for key, name in _SCORES.items()}
-    said = ", ".join(f"{name} {_number(value)}" for name, value in alphas.items() if value is not None)
+    said = ", ".join(f"{name} {figure(value)}" for name, value in alphas.items() if value is not None)
     people = "raters" in summary
     if said:
         console.print(f"Agreement between {'raters' if people else 'readings'} (Krippendorff's alpha): {said}")
@@ -281,12 +288,14 @@ def _table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str]) 
     from rich.table import Table
     from rich.text import Text
 
+    from ..evaluation.figures import figure
+
     signed, narrow = "against" in rows[0], len(columns) > len(_SCORES)
     cells: dict[str, dict[str, Text]] = {}
     for row in rows:
-        cell = Text(_number(row["value"], signed=signed))
+        cell = Text(figure(row["value"], signed=signed))
         if row["low"] is not None and not narrow:
-            cell.append("\n" + ", ".join(_number(row[key], signed=signed) for key in ("low", "high")), "dim")
+            cell.append("\n" + ", ".join(figure(row[key], signed=signed) for key in ("low", "high")), "dim")
         name = f"{row['system']} less {row['against']}" if signed else row["system"]
         cells.setdefault(name, {})[row["measure"]] = cell
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -296,10 +305,3 @@ def _table(title: str, rows: Sequence[dict[str, Any]], columns: dict[str, str]) 
     for name, found in cells.items():
         table.add_row(Text(terminal.clean(name)), *(found[measure] for measure in columns))
     return table
-
-
-def _number(value: float, *, signed: bool = False) -> str:
-    """Two decimals, as the paper has them, without a zero before them."""
-    value = round(value, 2) + 0.0  # adding zero turns -0.0 into 0.0
-    text = f"{value:+.2f}" if signed else f"{value:.2f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text

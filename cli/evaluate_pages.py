@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def write_pages(report: Report, html: Path | None) -> None:
     """Write the page into the folder of the records, and to the file that the user names."""
-    from ..evaluation.page import PAGE, write_page
+    from ..evaluation.page import write_page
+    from ..evaluation.records import PAGE
 
     for path in dict.fromkeys(path for path in (report.out and report.out / PAGE, html) if path):
         write_page(path, report)

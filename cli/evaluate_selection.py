@@ -10,7 +10,7 @@ import typer
 
 from . import options, terminal
 from .evaluate_pages import report_of_items, write_pages
-from .evaluate_systems import check_outputs, load_systems, look
+from .evaluate_systems import check_model, check_outputs, load_systems, look
 from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
 from .running import RunningOptions, with_running
 
@@ -53,6 +53,7 @@ def evaluate_selection(
     if not (model or encoder):
         raise typer.BadParameter("is missing, and so is --encoder: nobody is asked", param_hint="--model")
     given = load_settings({"permutations": permutations, **(running or {})})
+    check_model(ctx, given, model)
     read = read_items(items).first(limit)
     systems = load_systems(ctx, given, model=model, encoder=encoder)
     readings = given.permutations

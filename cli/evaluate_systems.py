@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,21 @@ from . import terminal
 from .wiring import about_embedded, encoder_device, model_options, wiring_of
 
 if TYPE_CHECKING:
+    from ..composer.models.options import ModelOptions
     from ..evaluation.seen import Seen
     from ..evaluation.systems import Systems
     from ..index.encoder import Encoder
     from .settings import Settings
+
+
+def check_model(ctx: typer.Context, settings: Settings, model: str | None, *, selects: bool = True) -> None:
+    """Refuse a name that no model has, or one that cannot run here, before anything is read or loaded."""
+    from ..composer.words import NAME as BY_WORDS
+
+    if model == BY_WORDS:
+        raise typer.BadParameter("words is no model; it is measured as a baseline", param_hint="--model")
+    if model:
+        wiring_of(ctx).check_models([(model, _options(settings, selects=selects))])
 
 
 def load_systems(
@@ -27,25 +39,27 @@ def load_systems(
     sentences: str | None = None,
     selects: bool = True,
 ) -> Systems:
-    """Load what is named, a note first where the model knows one world alone; one that selects must read pictures."""
+    """Load what is named, a note first where the model knows one world alone; one that selects must read pictures.
+
+    The model comes last: it takes longest, and a name that no encoder has is told before.
+    """
     from ..composer.protocols import reads_pictures
-    from ..composer.words import NAME as BY_WORDS
     from ..evaluation.remembered import Remembered
     from ..evaluation.systems import Systems
 
-    if model == BY_WORDS:
-        raise typer.BadParameter("words is no model; it is measured as a baseline", param_hint="--model")
     wiring, device = wiring_of(ctx), encoder_device(settings)
     if model and (note := about_embedded(model)):
         terminal.note(note)
-    loaded = wiring.model(model, model_options(settings)) if model else None
+    seeing = wiring.encoder(encoder, device) if encoder else None
+    reading = Remembered(wiring.sentence_encoder(sentences, device)) if sentences else None
+    loaded = wiring.model(model, _options(settings, selects=selects)) if model else None
     if loaded and selects and not reads_pictures(loaded):
         raise typer.BadParameter(f"{model} reads no pictures; leave selection out of --tasks", param_hint="--model")
-    return Systems(
-        Remembered(wiring.sentence_encoder(sentences, device)) if sentences else None,
-        loaded,
-        wiring.encoder(encoder, device) if encoder else None,
-    )
+    return Systems(reading, loaded, seeing)
+
+
+def _options(settings: Settings, *, selects: bool) -> ModelOptions:
+    return replace(model_options(settings), reads_pictures=selects)
 
 
 def look(sources: Sequence[Path], encoder: Encoder, library: Path) -> Seen:
@@ -72,12 +86,24 @@ def checked_candidates(given: int) -> int:
 
 
 def check_outputs(out: Path | None, html: Path | None, *, start_over: bool) -> None:
-    """Refuse to start over what is not kept, and a page that could not be written once all the work is done."""
+    """Refuse to start over what is not kept, and what could not be written, or must not, once all the work is done."""
+    from ..evaluation.records import check_folder
+
     if html is not None and html.is_dir():
         raise typer.BadParameter(f"{terminal.clean(html)} is a folder; name a file for the page", param_hint="--html")
-    if out is not None and out.exists() and not out.is_dir():
-        raise typer.BadParameter(f"{terminal.clean(out)} is a file; name a folder", param_hint="--out")
+    if out is not None and (in_the_way := _in_the_way(out)):
+        raise typer.BadParameter(f"{terminal.clean(in_the_way)} is a file; name a folder", param_hint="--out")
+    if html is not None and (in_the_way := _in_the_way(html.parent)):
+        raise typer.BadParameter(f"{terminal.clean(in_the_way)} is a file; name a folder", param_hint="--html")
     if start_over and out is None:
         raise typer.BadParameter(
             "is for an evaluation that is kept; name its folder by --out", param_hint="--start-over"
         )
+    if out is not None:
+        check_folder(out)
+
+
+def _in_the_way(folder: Path) -> Path | None:
+    """The file that keeps a folder from being made, or None."""
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    return None if nearest is None or nearest.is_dir() else nearest

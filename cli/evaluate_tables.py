@@ -107,12 +107,14 @@ def _table(title: str, task: str, measured: Sequence[Measured], *, signed: bool)
     from rich.table import Table
     from rich.text import Text
 
+    from ..evaluation.figures import figure
+
     rows: dict[str, dict[str, Text]] = {}
     for each in measured:
         found = each.estimate
-        cell = Text(_number(found.value, signed=signed))
+        cell = Text(figure(found.value, signed=signed))
         if found.low is not None and found.high is not None:
-            cell.append("\n" + ", ".join(_number(bound, signed=signed) for bound in (found.low, found.high)), "dim")
+            cell.append("\n" + ", ".join(figure(bound, signed=signed) for bound in (found.low, found.high)), "dim")
         rows.setdefault(each.name.system, {})[each.name.measure] = cell
     table = Table(title=Text(terminal.clean(title)), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("System", overflow="fold")
@@ -122,8 +124,3 @@ def _table(title: str, task: str, measured: Sequence[Measured], *, signed: bool)
     for system, cells in rows.items():
         table.add_row(Text(terminal.clean(system)), *(cells.get(measure, Text("")) for measure in shown))
     return table
-
-
-def _number(value: float, *, signed: bool) -> str:
-    """Three decimals without the zero before them, so that four columns fit into a terminal of 80."""
-    return (f"{value:+.3f}" if signed else f"{value:.3f}").replace("0.", ".", 1)

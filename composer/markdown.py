@@ -163,6 +163,11 @@ def plain_text(block: Block) -> str:
     return one_line(" ".join(_words(token) if token.type == "inline" else token.content for token in _shown(tokens)))
 
 
+def heading_level(block: Block) -> int:
+    """The level of a heading, from 1 to 6."""
+    return int(_parser().parse(block.markdown)[0].tag[1:])
+
+
 def repeats_title(block: Block, title: str) -> bool:
     """Whether a block is a heading that says the title once more; a prompt that shows the title leaves it out."""
     return block.kind == "heading" and plain_text(block) == title

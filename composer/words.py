@@ -1,18 +1,19 @@
 """Without a model: places and pictures by what the library says of its pictures alone.
 
 A picture belongs after the paragraph that singles it out: where the best picture leads the next by most. Asked
-for as many pictures as the authors of a textbook had, whose captions it knew, .55 of its places came within a paragraph
+for as many pictures as the authors of a textbook had, whose captions it knew, .58 of its places came within a paragraph
 of theirs, against .36 of places at even distances (`limner evaluate articles`, benchmarks/LOG.md).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..index.records import Hit, ImageRecord
-from .article import Candidates, Choice, Draft, Spot
-from .markdown import one_line, plain_text
+from .article import Block, Candidates, Choice, Draft, Spot
+from .markdown import heading_level, one_line, plain_text
 from .protocols import ImageSearch
 from .retrieve import retrieve
 from .spot import Spots, can_stand_after
@@ -24,6 +25,18 @@ WORDS_PER_PICTURE = 600
 # characters twice as long found more places and worse ones (benchmarks/LOG.md).
 SHORTEST = 40
 _LOOKED_AT = 8  # pictures of which the best two by what is said of them count
+# What the lists of works that close a text are called, with a number or a colon where they have one.
+_LIST_OF_WORKS = re.compile(
+    r"(?:[\dIVX]+[.)]?\s+)?(?:"
+    r"(?:annotated |selected )?bibliography|(?:list of )?references|(?:works|literature|references|sources) cited|"
+    r"(?:suggested|suggestions for|recommended|further|additional|selected) (?:further )?readings?|"
+    r"additional resources|"
+    r"literatur(?:verzeichnis|angaben)?|quellen(?:verzeichnis)?|weiterführende literatur|"
+    r"bibliographie|références(?: bibliographiques)?|bibliografía|referencias(?: bibliográficas)?|"
+    r"bibliografia|riferimenti bibliografici|referências(?: bibliográficas)?|参考文献|参考资料|參考文獻|參考資料"
+    r")\s*[:：]?",
+    re.I,
+)
 # A character of Chinese or Japanese counts as a word, as in a brief's length.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|\S+?(?=[\s\u3040-\u30ff\u3400-\u9fff]|\Z)")
 
@@ -44,10 +57,11 @@ def find_spots(draft: Draft, library: ImageSearch, *, images: int | None) -> Spo
     A spot's caption is what the library says of its picture. With `images`, so many where the text has room: after the
     long paragraphs first, and after short ones where those are not enough.
     """
+    listed = _in_lists_of_works(draft.blocks)
     texts = {
         index: text
         for index, block in enumerate(draft.blocks)
-        if can_stand_after(block) and (text := plain_text(block)) and not _announces(text)
+        if index not in listed and can_stand_after(block) and (text := plain_text(block)) and not _announces(text)
     }
     long = [index for index, text in texts.items() if len(text) >= SHORTEST]
     short = [index for index in texts if index not in long]
@@ -68,6 +82,24 @@ def find_spots(draft: Draft, library: ImageSearch, *, images: int | None) -> Spo
         notices.append(f"{images} pictures asked for, the words of the library speak for {len(taken)}")
     taken.sort(key=lambda place: place.block)
     return Spots(tuple(Spot(place.block, _said(place.hit.image)) for place in taken), tuple(notices))
+
+
+def _in_lists_of_works(blocks: Sequence[Block]) -> set[int]:
+    """The blocks under a heading like "References", with those below it.
+
+    A work's title often has the very words of a picture, but no picture is of it: of a textbook's 322 places none
+    stands there, and the words alone put 32 (benchmarks/LOG.md).
+    """
+    listed: set[int] = set()
+    level: int | None = None  # of the heading that is in force
+    for index, block in enumerate(blocks):
+        if block.kind == "heading":
+            own = heading_level(block)
+            if level is None or own <= level:
+                level = own if _LIST_OF_WORKS.fullmatch(plain_text(block).strip()) else None
+        if level is not None:
+            listed.add(index)
+    return listed
 
 
 def _announces(text: str) -> bool:

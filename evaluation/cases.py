@@ -84,6 +84,7 @@ def best_and_worst(
 ) -> tuple[list[Case], list[Case]]:
     """The documents with the highest and the lowest F1 within one block; of equal ones those with more pictures.
 
+    None is among the best that has no picture within one block of the author's: there may be no best ones.
     said is what the author says of each picture; line_of says in which line of records.jsonl a record stands.
     """
     system = shown_system(records[0])
@@ -95,7 +96,8 @@ def best_and_worst(
         found = [match_places(made.places, record.places, within=within).f1 for within in (1, 0)]
         return found[0], found[1]
 
-    best = sorted(records, key=lambda record: (*(-value for value in f1(record)), -len(record.places)))[:EACH]
+    some = [record for record in records if f1(record)[0] > 0]
+    best = sorted(some, key=lambda record: (*(-value for value in f1(record)), -len(record.places)))[:EACH]
     rest = [record for record in records if record not in best]
     worst = sorted(rest, key=lambda record: (*f1(record), -len(record.places)))[:EACH]
     cases = [[_case(record, site, said, system, line_of(record)) for record in some] for some in (best, worst)]

@@ -11,12 +11,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from ..composer.article import Figure
+from ..composer.batch.lockstep import Share
+from ..composer.batch.threads import in_threads
 from ..composer.errors import ContentRefused, ContextExceeded, ModelUnfit, ReplyInvalid
 from ..composer.markdown import one_line, plain_text, repeats_title
 from ..composer.models.passing import Passing
@@ -67,9 +71,13 @@ def judge(
     *,
     repeats: int = REPEATS,
     seed: int = 0,
+    jobs: int = 1,
     progress: Progress = lambda done, total: None,
 ) -> list[Verdict]:
     """The verdicts on entries, in their order, each with its repeats; those that the keeper has are not asked for.
+
+    jobs is how many readings are under way at a time: more than one for a model that several threads may ask, as they
+    may a server's. They are kept as they come, and are the same however many there are.
 
     Raises:
         ModelUnfit: the model reads no pictures.
@@ -79,16 +87,19 @@ def judge(
         raise ModelUnfit(
             f"{model.name} reads no pictures, and a judge looks at them", "name one that does (`limner models list`)"
         )
-    verdicts: list[Verdict] = []
-    for entry in entries:
-        for repeat in range(1, repeats + 1):
-            verdict = keeper.get(entry.id, _rater(repeat))
-            if verdict is None:
-                verdict = _verdict(entry, model, repeat, seed)
-                keeper.add(verdict)
-            verdicts.append(verdict)
-            progress(len(verdicts), len(entries) * repeats)
-    return verdicts
+    wanted = [(entry, repeat) for entry in entries for repeat in range(1, repeats + 1)]
+    verdicts = [keeper.get(entry.id, _rater(repeat)) for entry, repeat in wanted]
+    missing = [place for place, verdict in enumerate(verdicts) if verdict is None]
+    readings = [partial(_verdict, *wanted[place], model, seed) for place in missing]
+    done = len(wanted) - len(missing)
+    progress(done, len(wanted))
+    with closing(in_threads(readings, jobs)) as finished:
+        for number, reading in finished:
+            verdict = verdicts[missing[number]] = reading.result()
+            keeper.add(verdict)
+            done += 1
+            progress(done, len(wanted))
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
 def show(entry: Entry, dialect: str) -> list[Message]:
@@ -126,8 +137,8 @@ def read_grades(reply: str) -> tuple[dict[str, int], dict[str, str]]:
     )
 
 
-def _verdict(entry: Entry, model: Model, repeat: int, seed: int) -> Verdict:
-    metered = _Metered(model)
+def _verdict(entry: Entry, repeat: int, model: Model, seed: int, share: Share) -> Verdict:
+    metered = _Metered(share(model))
     outcome: Outcome = "graded"
     grades, reasons, note = dict[str, int](), dict[str, str](), ""
     began = time.monotonic()

@@ -12,15 +12,15 @@ from urllib.parse import quote
 from ..composer.render import FILE_NAMES
 from ..composer.stylesheet import content_policy, stylesheet
 from ..index.atomic import write_whole
+from .figures import figure
 from .intervals import Estimate
 from .plots import interval_plot
-from .records import write_summary
+from .records import JUDGE_PAGE, write_summary
 from .rubric import DIMENSIONS, LEVELS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-PAGE = "judge.html"
 _SCORES = {
     "overall_score": "Overall",
     "preference_score": "Preference",
@@ -37,7 +37,7 @@ def write_results(out: Path, summary: Mapping[str, Any]) -> None:
         WriteFailed: the disk refused.
     """
     write_summary(out, summary)
-    write_whole(out / PAGE, to_page(summary, out).encode("utf-8", "replace"))
+    write_whole(out / JUDGE_PAGE, to_page(summary, out).encode("utf-8", "replace"))
 
 
 def to_page(summary: Mapping[str, Any], out: Path) -> str:
@@ -48,6 +48,7 @@ def to_page(summary: Mapping[str, Any], out: Path) -> str:
     folder = resources.files("limner.templates") / "judge"
     style = stylesheet("judge")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["figure"] = figure
     return environment.from_string((folder / "results.html.j2").read_text(encoding="utf-8")).render(
         policy=content_policy(style),
         style=Markup(style),  # ours, and it must be the bytes of the digest

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from ..composer.stylesheet import content_policy, stylesheet
 from ..index.atomic import write_whole
 from ..index.thumbnail import thumbnail
+from .figures import figure
 from .plots import interval_plot
 from .records import RECORDS, SETTINGS, SUMMARY
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from .intervals import Estimate
     from .report import Measured
 
-PAGE = "report.html"
 THUMBNAIL_SIDE_PX = 360  # of the longer side; twice what is shown
 _SHOWN_NOTICES = 40
 
@@ -164,12 +164,8 @@ def _cell(found: Estimate | None) -> tuple[str, str]:
     """A figure and its interval."""
     if found is None:
         return "", ""
-    between = "" if found.low is None or found.high is None else f"{_number(found.low)} to {_number(found.high)}"
-    return _number(found.value), between
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
+    between = "" if found.low is None or found.high is None else f"{figure(found.low)} to {figure(found.high)}"
+    return figure(found.value), between
 
 
 def _picture(path: Path) -> Mapping[str, Any]:

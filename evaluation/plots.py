@@ -8,6 +8,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
+from .figures import figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -27,7 +29,7 @@ def interval_plot(rows: Sequence[tuple[str, Estimate]], *, low: float = 0.0, hig
     import matplotlib
     from matplotlib.figure import Figure
 
-    said = "; ".join(f"{name} {_figure(found.value)}" for name, found in rows)
+    said = "; ".join(f"{name} {figure(found.value)}" for name, found in rows)
     # The salt makes the names of what is drawn several times differ from those of the page's other drawings.
     with (
         matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": said, "font.size": _FONT_PX}),
@@ -35,13 +37,13 @@ def interval_plot(rows: Sequence[tuple[str, Estimate]], *, low: float = 0.0, hig
     ):
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the page's fonts draw the text, not matplotlib's
         height = _ROW_IN * len(rows) + _AXIS_IN
-        figure = Figure(figsize=(_WIDTH_IN, height))
-        axes = figure.add_axes((0.02, _AXIS_IN / height, 0.96, 1 - _AXIS_IN / height))
+        drawing = Figure(figsize=(_WIDTH_IN, height))
+        axes = drawing.add_axes((0.02, _AXIS_IN / height, 0.96, 1 - _AXIS_IN / height))
         _frame(axes, len(rows), low, high)
         for number, (name, found) in enumerate(rows):
             _row(axes, len(rows) - 1 - number, name, found, low, high)
         data = BytesIO()
-        figure.savefig(data, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        drawing.savefig(data, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _for_page(data.getvalue(), said)
 
 
@@ -63,15 +65,11 @@ def _row(axes: Axes, y: int, name: str, found: Estimate, low: float, high: float
     axes.plot([found.value], [y], marker="o", markersize=5.5, color=_MARK, clip_on=False)
     # A name may hold what matplotlib takes for mathematics.
     axes.text(low, y + 0.27, _shortened(name), color=_INK, va="center", parse_math=False)
-    axes.text(high, y + 0.27, _figure(found.value), color=_INK, va="center", ha="right")
+    axes.text(high, y + 0.27, figure(found.value), color=_INK, va="center", ha="right")
 
 
 def _shortened(name: str) -> str:
     return name if len(name) <= 40 else f"{name[:19]}…{name[-20:]}"
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
 
 
 def _tick(value: float) -> str:

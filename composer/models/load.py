@@ -171,14 +171,14 @@ def dialect_of(name: str, checkpoint: Checkpoint | None = None) -> str:
 def check_models(asked: Sequence[tuple[str, ModelOptions]]) -> None:
     """Do nothing where all these models can be loaded beside each other; reads no weights.
 
-    Names that are not for `load_model` are passed over.
+    `words` is no model, and what a server has is known to it alone: both are passed over.
 
     Raises:
         What `load_model` raises before it reads weights, for the first model that gives cause.
     """
     taken = 0
     for name, options in asked:
-        if name != EMBEDDED and not name.startswith((LOCAL_PREFIX, XCOMPOSER_PREFIX)):
+        if name == BY_WORDS or name.startswith(SERVED_PREFIX):
             continue
         plan = _plan(name, options)
         check_memory(plan.checkpoint, plan.dtype, options.quantize, plan.devices, beside=taken)

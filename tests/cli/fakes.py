@@ -66,6 +66,7 @@ def colour_wiring(fake: ColourModel | None = None, **other: Any) -> Wiring:
         encoders_at_hand=lambda: ["colour"],
         library=lambda folder, device: Library.open(folder, encoder=encoder),
         model=lambda name, options: fake or ColourModel(),
+        check_models=lambda asked: None,
         known_models=lambda: [
             ModelInfo("served", "far", False, "an address", ""),
             ModelInfo("embedded", "colour-model", True, "nothing", "colours alone"),

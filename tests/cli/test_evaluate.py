@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from limner.cli.wiring import Wiring
 
+from ..colours import ColourEncoder
 from ..sentences import TopicSentences
 from .conftest import Limner
-from .fakes import colour_wiring
+from .fakes import ColourModel, colour_wiring
 
 COLOURS = ("red", "green", "blue", "black")
 
@@ -81,8 +83,8 @@ def test_a_terminal_gets_tables_with_intervals(limner: Limner, site: Path, monke
 
     rows = [line.split() for line in re.sub(r"\x1b\[[\d;]*m", "", done.stdout).splitlines()]
     assert ["System", "R@1", "R@4", "R@8", "MRR"] in rows
-    assert ["words", ".250", "1.000", "1.000", ".521"] in rows
-    assert [".250,", ".250", "1.000,", "1.000", "1.000,", "1.000", ".521,", ".521"] in rows
+    assert ["words", ".250", "1.00", "1.00", ".521"] in rows
+    assert [".250,", ".250", "1.00,", "1.00", "1.00,", "1.00", ".521,", ".521"] in rows
     assert {"uniform", "longest-paragraph", "words"} <= {row[0] for row in rows if row}
 
 
@@ -108,10 +110,39 @@ def test_other_settings_are_refused_unless_started_over(limner: Limner, site: Pa
     assert refused.exit_code == 1
     assert "other knows" in refused.stderr
     assert "--start-over" in refused.stderr
+    assert "Reading" not in refused.stderr  # a site is read only for what is not refused already
 
     (site / "red.md").write_text("Another text.\n\n![A](red.png)\n")
     assert "other sites" in limner(*command).stderr
     assert limner(*command, "--start-over").exit_code == 0
+
+
+def test_files_of_others_in_the_folder_are_left_as_they_are(limner: Limner, site: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "pictures").mkdir(parents=True)
+    for name in ("notes.txt", "index.html", "pictures/mine.png"):
+        (out / name).write_text("mine")
+
+    for more in ([], ["--library-knows", "alt", "--start-over"]):
+        assert limner("evaluate", "articles", site, "--out", out, *more).exit_code == 0
+    assert {(out / name).read_text() for name in ("notes.txt", "index.html", "pictures/mine.png")} == {"mine"}
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "records.jsonl", "summary.json", "report.html", "judge.html"])
+@pytest.mark.parametrize("more", [[], ["--start-over"]])
+def test_a_file_of_others_that_would_be_written_over_is_named(
+    limner: Limner, site: Path, tmp_path: Path, name: str, more: list[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text('{"theirs": 1}')
+
+    refused = limner("evaluate", "articles", site, "--out", out, *more)
+
+    assert refused.exit_code == 1
+    assert name in refused.stderr and "choose another --out" in refused.stderr
+    assert "Reading" not in refused.stderr
+    assert {path.name: path.read_text() for path in out.iterdir()} == {name: '{"theirs": 1}'}
 
 
 def test_compare_says_by_how_much_the_second_is_above_the_first(limner: Limner, site: Path, tmp_path: Path) -> None:
@@ -186,6 +217,61 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(limner: Limn
     assert "site is a folder; name a file for the page" in page.stderr
     assert "red.png is a file; name a folder" in folder.stderr
     assert not any("Reading" in done.stderr for done in (page, folder))
+
+
+def test_a_file_in_the_way_of_an_output_is_named(limner: Limner, site: Path) -> None:
+    page = limner("evaluate", "articles", site, "--html", site / "red.png" / "page.html")
+    folder = limner("evaluate", "articles", site, "--out", site / "red.png" / "a" / "b")
+
+    assert (page.exit_code, folder.exit_code) == (2, 2)
+    assert all("red.png is a file; name a folder" in done.stderr for done in (page, folder))
+    assert "Reading" not in page.stderr + folder.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--model", "nano-vml"], "no model is named 'nano-vml'"),
+        (["--encoder", "nano-clop"], "no encoder is called 'nano-clop'"),
+        (["--sentences", "nobodys"], "no sentence encoder is called 'nobodys'"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_before_the_site_is_read(
+    limner: Limner, site: Path, options: list[str], says: str
+) -> None:
+    if "--sentences" in options:
+        pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    done = limner("evaluate", "articles", site, *options, wiring=Wiring())
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"error: {says}")
+    assert "Reading" not in done.stderr
+
+
+def test_what_is_loaded_longest_is_loaded_last(limner: Limner, site: Path) -> None:
+    loaded: list[str] = []
+
+    def load(kind: str, thing: object) -> Any:
+        return lambda name, how: (loaded.append(kind), thing)[1]
+
+    wiring = colour_wiring(
+        encoder=load("encoder", ColourEncoder()),
+        sentence_encoder=load("sentences", TopicSentences()),
+        model=load("model", ColourModel()),
+        check_models=lambda asked: loaded.append(f"checked {asked[0][0]}"),
+    )
+    limner("evaluate", "articles", site, "--model", "m", "--encoder", "e", "--sentences", "s", wiring=wiring)
+
+    assert loaded == ["checked m", "encoder", "sentences", "model"]
+
+
+def test_a_model_of_text_alone_may_place(limner: Limner, site: Path) -> None:
+    asked: list[bool] = []
+    wiring = colour_wiring(check_models=lambda named: asked.extend(options.reads_pictures for _, options in named))
+    for tasks in ("placement", "placement,selection"):
+        limner("evaluate", "articles", site, "--model", "m", "--tasks", tasks, wiring=wiring)
+
+    assert asked == [False, True]
 
 
 def test_a_site_whose_pictures_lie_elsewhere_says_what_was_left_out(limner: Limner, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_pipe_gets_a_line_a_measure_and_a_terminal_tables(
     assert "4 calls, about" in piped.stderr
     plain = re.sub(r"\x1b\[[\d;]*m", "", shown.stdout)
     assert max(map(len, plain.splitlines())) <= 80
-    assert ["ours", ".60", ".60", ".60", ".60"] in [line.split() for line in plain.splitlines()]
+    assert ["ours", ".600", ".600", ".600", ".600"] in [line.split() for line in plain.splitlines()]
     assert ["ours", "1.00", "3.00", "5.00", "3.00", "1.00", "3.00", "5.00", "3.00"] in [
         line.split() for line in plain.splitlines()
     ]
@@ -131,8 +131,10 @@ def test_a_sheet_is_written_and_its_grades_are_read(limner: Limner, articles: li
     assert tree["agreement"]["logic"] == tree["agreement"]["overall_score"] == pytest.approx(1 - 1 / (156 / 28))
     assert "Ada, Bea" in (tmp_path / "out" / "judge.html").read_text()
     assert not (tmp_path / "out" / "records.jsonl").exists()
+    again = limner("evaluate", "judge", *articles, *files, "--out", tmp_path / "out", "--json")
+    assert again.stdout == done.stdout
     shown = limner("evaluate", "judge", *articles, *files)
-    assert "Agreement between raters (Krippendorff's alpha): overall .82" in shown.stderr
+    assert "Agreement between raters (Krippendorff's alpha): overall .821" in shown.stderr
 
 
 def test_grades_do_not_go_into_the_records_of_a_judge(limner: Limner, articles: list[str], tmp_path: Path) -> None:
@@ -144,6 +146,24 @@ def test_grades_do_not_go_into_the_records_of_a_judge(limner: Limner, articles: 
     refused = limner("evaluate", "judge", *articles, "--grades", path, *out)
 
     assert (refused.exit_code, "holds another evaluation" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["summary.json", "judge.html", "evaluation.json"])
+def test_a_file_of_others_is_not_written_over(limner: Limner, articles: list[str], tmp_path: Path, name: str) -> None:
+    path, out = tmp_path / "a.json", tmp_path / "out"
+    path.write_text(
+        json.dumps({"limner_grades": 1, "rater": "A", "seed": 0, "grades": {open_entries(articles)[0].id: grades(3)}})
+    )
+    out.mkdir()
+    (out / name).write_text("theirs")
+    loaded: list[str] = []
+    wiring = colour_wiring(model=lambda name, options: loaded.append(name))
+    by_people = limner("evaluate", "judge", *articles, "--grades", path, "--out", out)
+    by_model = limner("evaluate", "judge", *articles, "--out", out, "--start-over", wiring=wiring)
+
+    assert (by_people.exit_code, by_model.exit_code, loaded) == (1, 1, [])
+    assert all(name in done.stderr and "choose another --out" in done.stderr for done in (by_people, by_model))
+    assert (out / name).read_text() == "theirs"
 
 
 @pytest.mark.parametrize(

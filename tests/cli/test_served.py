@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from limner.composer.models.load import load_model
 from limner.composer.models.options import ModelOptions
 from limner.composer.models.served import ServedModel
 
-from ..composer.servers import ScriptedServer
+from ..composer.servers import Exchange, ScriptedServer
+from ..evaluation.judged import a_reply, write_article
 from .conftest import Limner
 from .fakes import ColourModel, colour_wiring
 
@@ -66,6 +68,23 @@ def test_settings_reach_the_model(limner: Limner, library: Path, tmp_path: Path,
             max_requests=2,
         )
     ]
+
+
+def test_a_served_judge_reads_as_many_articles_at_a_time_as_requests_may_be_under_way(
+    limner: Limner, tmp_path: Path, own_folder: Path, server: ScriptedServer, wiring: Wiring
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        time.sleep(0.2)
+        exchange.say(a_reply(3))
+
+    server.script = [answer]
+    (own_folder / "limner.toml").write_text("max_requests = 3\n")
+    path = write_article(tmp_path / "a", "red")
+    command = ("evaluate", "judge", path, "--judge", "openai:m", "--repeats", 6, "--base-url", server.base_url)
+    done = limner(*command, wiring=wiring)
+
+    assert done.exit_code == 0, done.stderr
+    assert (server.most_under_way, len(server.asked)) == (3, 6)
 
 
 def test_failure_of_a_server_is_one_line_and_a_hint(

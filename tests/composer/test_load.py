@@ -178,7 +178,9 @@ def test_a_model_of_text_alone_cannot_choose(made: dict[str, Path]) -> None:
             ask()
         assert name in caught.value.message
         assert "--selector" in caught.value.hint
-    check_models([(name, WRITES), (f"transformers:{made['llava']}", CPU), ("words", CPU)])
+    check_models([(name, WRITES), (f"transformers:{made['llava']}", CPU), ("words", CPU), ("openai:far", CPU)])
+    with pytest.raises(ModelUnknown, match="no model is named 'nano-vml'"):
+        check_models([("nano-vml", CPU)])
 
 
 def test_a_model_of_text_alone_says_so_when_it_is_shown_a_picture(made: dict[str, Path], tmp_path: Path) -> None:

@@ -56,6 +56,27 @@ def test_places_are_the_paragraphs_that_single_a_picture_out(library: Library) -
     ]
 
 
+@pytest.mark.parametrize(
+    "heading", ["References", "3. Works cited:", "Further Reading", "Literaturverzeichnis", "*Références*", "参考文献"]
+)
+def test_a_list_of_works_has_no_pictures_and_what_follows_it_does(library: Library, heading: str) -> None:
+    text = (
+        f"# Trip\n\n## {heading}\n\nFox, A. 2017. *Red foxes asleep in the snow: a study*. New York: Fox.\n\n"
+        "### Books\n\n- Stone, B. 1990. *Wooden boats in the old harbour*. London: Stone.\n\n"
+        "## Harbours\n\nThe lighthouse on the northern cliffs was the first thing that we saw of it.\n"
+    )
+    (spot,) = find_spots(parse_draft(text), library, images=3).spots
+
+    assert spot.caption == CAPTIONS["b.png"]
+
+
+@pytest.mark.parametrize("heading", ["References in the bread", "Readings", "Literature of the north"])
+def test_a_section_that_speaks_of_works_may_have_pictures(library: Library, heading: str) -> None:
+    text = f"# Trip\n\n## {heading}\n\nWooden boats lay in the old harbour when the lighthouse began to turn.\n"
+
+    assert len(find_spots(parse_draft(text), library, images=1).spots) == 1
+
+
 def test_a_short_text_has_one_picture_and_a_long_one_more(library: Library) -> None:
     assert len(find_spots(DRAFT, library, images=None).spots) == 1
     more = "\n\n".join([DRAFT.markdown, *["Nothing of all this was new to anybody who lived there. " * 12] * 8])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from limner.composer.article import Brief
-from limner.composer.errors import ContentRefused, ModelUnfit, ReplyInvalid, ServerUnreachable
+from limner.composer.errors import ContentRefused, ModelUnfit, ReplyInvalid, ServerFailed, ServerUnreachable
 from limner.composer.models.load import EMBEDDED, load_model
 from limner.composer.models.options import ModelOptions
 from limner.composer.models.served import ServedModel
@@ -21,7 +24,7 @@ from limner.evaluation.records import Keeper, keep_records
 from limner.evaluation.rubric import DIMENSIONS, KEYS
 from limner.evaluation.verdicts import Verdict
 
-from ..composer.servers import ScriptedServer
+from ..composer.servers import Exchange, ScriptedServer
 from .judged import Judge, a_reply, grades, write_article
 
 PROSE = "I am sorry, but I would rather not grade the work of others."
@@ -42,6 +45,75 @@ def no_keeper() -> Keeper[Verdict]:
 
 def texts(messages: Sequence[Message]) -> str:
     return "".join(part for message in messages for part in message.parts if isinstance(part, str))
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def served(server: ScriptedServer) -> Iterator[ServedModel]:
+    model = load_model("openai:m", ModelOptions(base_url=server.base_url, retries=0))
+    assert isinstance(model, ServedModel)
+    yield model
+    model.close()
+
+
+def colour_of(exchange: Exchange) -> str:
+    """The colour of the article that a judge was shown."""
+    found = re.search(r"The sea was (\w+)", json.dumps(exchange.body))
+    assert found
+    return found[1]
+
+
+def test_a_server_reads_several_articles_at_once_and_the_verdicts_keep_their_order(
+    entries: list[Entry], server: ScriptedServer, served: ServedModel
+) -> None:
+    levels = {"red": 1, "blue": 3, "green": 5}
+
+    def answer(exchange: Exchange) -> None:
+        time.sleep(0.1 * levels[colour_of(exchange)])  # the first that is asked is not the first that is done
+        exchange.say(a_reply(levels[colour_of(exchange)]))
+
+    server.script = [answer]
+    alone, shown = judge(entries, served, no_keeper(), repeats=2), list[int]()
+    assert server.most_under_way == 1
+    server.asked.clear()
+    together = judge(entries, served, no_keeper(), repeats=2, jobs=4, progress=lambda done, total: shown.append(done))
+
+    assert server.most_under_way == 4
+    assert [replace(verdict, seconds=0) for verdict in together] == [replace(verdict, seconds=0) for verdict in alone]
+    assert [(verdict.article, verdict.rater) for verdict in together] == [
+        (entry.id, f"reading {repeat}") for entry in entries for repeat in (1, 2)
+    ]
+    assert len({exchange.body["seed"] for exchange in server.asked}) == 6
+    assert shown == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_server_that_fails_ends_it_and_what_it_said_is_kept(
+    entries: list[Entry], server: ScriptedServer, served: ServedModel, tmp_path: Path
+) -> None:
+    def fail_in_time(exchange: Exchange) -> None:
+        time.sleep(1)
+        exchange.fail(500, "out of memory")
+
+    def ask(jobs: int) -> list[Verdict]:
+        with keep_records(tmp_path, asked_for(served, seed=0), start_over=False, kind=Verdict) as keeper:
+            return judge(entries, served, keeper, repeats=2, jobs=jobs)
+
+    server.script = [*[lambda exchange: exchange.say(a_reply(5))] * 3, fail_in_time]
+    with pytest.raises(ServerFailed):
+        ask(2)
+    assert len((tmp_path / "records.jsonl").read_text().splitlines()) == 3
+    assert len(server.asked) <= 5  # three replies, and two failures under way
+    server.script = [lambda exchange: exchange.say(a_reply(3))]
+    before = len(server.asked)
+
+    assert sorted(verdict.grades["logic"] for verdict in ask(4)) == [3, 3, 3, 5, 5, 5]
+    assert len(server.asked) == before + 3
 
 
 def test_an_article_is_shown_whole_with_its_pictures_in_place(tmp_path: Path) -> None:

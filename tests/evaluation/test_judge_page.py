@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from limner.evaluation.entries import open_entries
-from limner.evaluation.judge_page import PAGE, to_page, write_results
+from limner.evaluation.judge_page import to_page, write_results
+from limner.evaluation.records import JUDGE_PAGE
 from limner.evaluation.scoring import bring_together, summary_of
 from limner.evaluation.verdicts import Verdict
 from playwright.sync_api import Browser
@@ -49,7 +50,7 @@ def test_a_page_runs_fetches_and_overflows_nothing(
 ) -> None:
     write_results(tmp_path, summary)
     opened = open_page(browser, width=width)
-    opened.show(tmp_path / PAGE)
+    opened.show(tmp_path / JUDGE_PAGE)
 
     assert opened.happened == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") == width
@@ -62,19 +63,19 @@ def test_a_page_has_scores_differences_and_articles_from_best_to_worst(
 ) -> None:
     write_results(tmp_path, summary)
     page = open_page(browser).page
-    page.goto((tmp_path / PAGE).as_uri())
+    page.goto((tmp_path / JUDGE_PAGE).as_uri())
 
     tables = [table.inner_text().split("\n") for table in page.query_selector_all("table")]
     assert [page.inner_text(f"section:nth-of-type({n}) h2") for n in (1, 2, 3, 4)] == [
         "Scores", "Differences", "Grades", "Agreement between readings",
     ]  # fmt: skip
     scores = [cell.inner_text().split()[0] for cell in page.query_selector_all("section:first-of-type tbody td")]
-    assert scores == ["0.80"] * 4 + ["0.20"] * 4
-    assert tables[1][-1].strip() == "-0.80 to -0.40"
-    assert [score.inner_text() for score in page.query_selector_all(".score")] == ["1.00", "0.60", "0.20", "0.20"]
+    assert scores == [".800"] * 4 + [".200"] * 4
+    assert tables[1][-1].strip() == "-.800 to -.400"
+    assert [score.inner_text() for score in page.query_selector_all(".score")] == ["1.00", ".600", ".200", ".200"]
     plots = [plot.text_content() or "" for plot in page.query_selector_all(".plot svg")]
     assert len(plots) == 8
-    assert all("plain" in plot and "4.000" in plot and "1.000" in plot for plot in plots)
+    assert all("plain" in plot and "4.00" in plot and "1.00" in plot for plot in plots)
     notice = page.inner_text(".notice")
     assert notice.startswith(f"reading 2: it is {HOSTILE}") and notice.count(HOSTILE) == 2
     assert "7 calls, about 14,000 prompt tokens and 63 reply tokens, 14 s" in page.inner_text("footer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ import pytest
 from limner.evaluation.articles import Survey, evaluate, survey
 from limner.evaluation.cases import best_and_worst, right_and_wrong, shown_system
 from limner.evaluation.document import asked_again
+from limner.evaluation.figures import figure
 from limner.evaluation.intervals import Estimate
 from limner.evaluation.page import Part, Report, write_page
 from limner.evaluation.plots import interval_plot
@@ -105,7 +107,7 @@ def test_tables_have_the_figures_of_the_records(browser: Browser, page: Path, re
     value = next(m.estimate for m in summarise(records) if (m.name.system, m.name.measure) == ("words", "f1"))
     opened.page.close()
 
-    assert said.startswith(f"{value.value:.3f}".replace("0.", "."))
+    assert said.split()[0] == figure(value.value)
 
 
 def test_links_lead_to_the_records_from_where_the_page_stands(page: Path) -> None:
@@ -124,6 +126,26 @@ def test_the_best_and_the_worst_documents_stand_there_once(surveyed: Survey, rec
     assert best[0].said == "1 of 1 places are the author's, 1 within one block; of the author's 1 pictures 1 came back"
     ours = next(stop.ours[0] for stop in worst[0].stops if stop.ours)
     assert ours.where == "elsewhere"
+
+
+def test_what_places_nothing_has_no_best_documents(
+    browser: Browser, surveyed: Survey, records: list[Record], tmp_path: Path
+) -> None:
+    records = [replace(record, placement={"words": Placement((), ())}) for record in records]
+    best, worst = best_and_worst(records, surveyed.site, surveyed.said, lambda record: 1)
+    write_page(
+        tmp_path / "report.html",
+        Report("t", [], summarise(records), [Part("site", "", "words", best, worst)]),
+    )
+    opened = open_page(browser)
+    opened.show(tmp_path / "report.html")
+    headings = opened.page.locator("h3").all_inner_texts()
+    said = opened.page.locator("section.site").inner_text()
+    opened.page.close()
+
+    assert (best, len(worst)) == ([], 2)
+    assert "Worst documents" in headings and "Best documents" not in headings
+    assert "There are no best documents: in none does a picture of words stand within one block" in said
 
 
 def test_a_model_s_places_are_shown_before_those_by_words() -> None:

@@ -9,6 +9,7 @@ import pytest
 from limner.evaluation.errors import EvaluationBusy, EvaluationMismatch, RecordsUnreadable
 from limner.evaluation.ranking import Rank
 from limner.evaluation.records import Placement, Record, keep_records, read_records, read_settings
+from limner.index.errors import WriteFailed
 
 SETTINGS = {"knows": "alt", "sites": {"s": "1"}}
 RECORDS = [
@@ -66,6 +67,25 @@ def test_starting_over_removes_what_was_there(out: Path) -> None:
 
     assert kept(out, {**SETTINGS, "seed": 1}, start_over=True) == [None, None, None]
     assert sorted(path.name for path in out.iterdir() if path.name[0] != ".") == ["evaluation.json", "mine.txt"]
+
+
+@pytest.mark.parametrize("start_over", [False, True])
+def test_a_file_of_others_is_neither_written_over_nor_removed(tmp_path: Path, start_over: bool) -> None:
+    (tmp_path / "summary.json").write_text("theirs")
+
+    with pytest.raises(EvaluationMismatch, match=r"holds summary\.json of something else"):
+        kept(tmp_path, start_over=start_over)
+    assert (tmp_path / "summary.json").read_text() == "theirs"
+
+
+def test_starting_over_keeps_the_mark_until_the_new_one_stands(out: Path) -> None:
+    (out / "report.html").write_text("ours")
+    (out / "evaluation.json.partial").mkdir()  # so that the new settings cannot be written
+
+    with pytest.raises(WriteFailed):
+        kept(out, start_over=True)
+    (out / "evaluation.json.partial").rmdir()
+    assert kept(out, start_over=True) == [None, None, None]
 
 
 def test_a_damaged_line_is_named(out: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +82,43 @@ def test_load_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DeviceMissing):
         load_sentence_encoder("all-MiniLM-L6-v2", "abacus")
     pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
-    for name in ("no-such-model-of-anybody", str(tmp_path), str(tmp_path / "absent")):
-        with pytest.raises(EncoderUnknown) as caught:
+    for name in ("no-such-model", "no/such-model", "no such//model", "", str(tmp_path), str(tmp_path / "absent")):
+        with pytest.raises(EncoderUnknown, match="no sentence encoder") as caught:
             load_sentence_encoder(name, "cpu")
         assert "limner[sentences]" in caught.value.hint
+        assert "http" not in caught.value.message
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(EncoderUnknown, match="cannot load the sentence encoder"):
+        load_sentence_encoder(str(tmp_path), "cpu")
+
+
+def test_an_unknown_name_is_told_before_the_library_is_imported() -> None:
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    ask = (
+        "import sys\n"
+        "from limner.index.errors import EncoderUnknown\n"
+        "from limner.index.sentences import load_sentence_encoder\n"
+        "try:\n    load_sentence_encoder('x', 'cpu')\n"
+        "except EncoderUnknown as exc:\n    print(exc.message, 'sentence_transformers' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "no sentence encoder is called 'x' on this machine, and no folder either False\n"
+    assert done.stderr == ""
+
+
+def test_a_model_in_the_cache_is_found_by_its_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    monkeypatch.setenv("SENTENCE_TRANSFORMERS_HOME", str(tmp_path))
+    repository = tmp_path / "models--sentence-transformers--mine"
+    (repository / "snapshots" / "abc").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    (repository / "snapshots" / "abc" / "modules.json").write_text("[]")
+
+    # What lies there is no model: that it is opened at all is what counts.
+    with pytest.raises(EncoderUnknown, match="cannot load the sentence encoder 'mine'"):
+        load_sentence_encoder("mine", "cpu")
 
 
 @pytest.mark.slow
