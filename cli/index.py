@@ -275,7 +275,7 @@ def describe_library(ctx: typer.Context, library: options.Library = None, as_jso
     if shared:
         console.print(f"lists       shared, SHA-256 {shared}")
     console.print(f"generation  {manifest.generation}")
-    console.print(f"size        {sum(manifest.sizes.values()) / 1e6:.1f} MB in {len(manifest.parts)} parts")
+    console.print(f"size        {size(sum(manifest.sizes.values()))} in {len(manifest.parts)} parts")
     if broken:
         console.print(f"broken      {broken} file{'' if broken == 1 else 's'}, not tried again until they change")
     if groups:

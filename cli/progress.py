@@ -22,6 +22,7 @@ from rich.progress import (
 from rich.status import Status
 from rich.text import Text
 
+from ..index.free import size
 from .terminal import clean, err
 
 _STEPS = {
@@ -107,7 +108,7 @@ class Bytes(_Counter):
         return DownloadColumn(), TransferSpeedColumn()
 
     def _so_far(self, done: int, total: int) -> str:
-        return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
+        return f"{size(done)} of {size(total)}"
 
 
 class Steps:

@@ -18,6 +18,7 @@ def push(
     as_json: options.Json = False,
 ) -> None:
     """Bring a library to object storage, where `--library ADDRESS` reads it; only new parts are copied."""
+    from ..index.free import size
     from ..index.places import RemotePath, place
     from ..index.push import push as bring
     from .progress import Bytes
@@ -36,7 +37,5 @@ def push(
             {"copied": done.copied, "bytes": done.bytes, "there_before": done.there_before, "removed": done.removed}
         )
         return
-    size = f"{done.bytes / 1e6:,.1f} MB"
-    terminal.err().print(
-        f"{terminal.clean(address)} is up to date: {done.copied} parts copied ({size}), {done.there_before} were there"
-    )
+    copied = f"{done.copied} parts copied ({size(done.bytes)})"
+    terminal.err().print(f"{terminal.clean(address)} is up to date: {copied}, {done.there_before} were there")

@@ -72,6 +72,7 @@ def compact(
 ) -> None:
     """Write a library anew without what is gone from it; builds do so by themselves when it pays."""
     from ..index.build import compact as rewrite
+    from ..index.free import size
     from .settings import load_settings
 
     settings = load_settings({"library": library, "index_type": index_type})
@@ -80,7 +81,7 @@ def compact(
     if as_json:
         terminal.print_json({"library": folder.absolute(), "freed_bytes": freed})
     else:
-        terminal.out().print(f"{terminal.clean(folder.absolute())}: {freed / 1e6:.1f} MB freed")
+        terminal.out().print(f"{terminal.clean(folder.absolute())}: {size(freed)} freed")
 
 
 def _show(folder: Path, faults: list[tuple[str, str]], fixes: list[str]) -> None:

@@ -14,15 +14,12 @@ from collections.abc import Sequence
 from .errors import ReplyInvalid
 from .language import base
 from .markdown import one_line
+from .paper_places import is_enumeration, named_places, numbered_lines
 from .replies import MAX_CAPTION, SpotReply, sift, usable_spots
 
 DIALECTS = ("xcomposer1", "xcomposer2")
 _QUOTES = '"“”「」'
-# A place before its caption, as written here and as the authors' demos name places: "3 paragraph:", "<Seg3>:".
-_PLACE = re.compile(r"(?:<Seg(\d{1,6})>|(?<!\w)\{?(\d{1,6})\}? paragraph|第 ?(\d{1,6}) ?段)\s*[:：]\s*", re.I)
-_NAMED = re.compile(
-    r"<Seg(\d{1,6})>|\bunder (?:the )?([\d{},\s]+?(?:and[\d{}\s]+)?)paragraph|第([\d\s、，,和]+)段", re.I
-)
+_LABEL = re.compile(r"[*_]*(?:(?:image |picture )?caption|[图圖]?[片像]?[标標][题題])[*_]*\s*[:：]\s*", re.I)
 _BEFORE_CAPTION = re.compile(
     r"^.{0,60}?(?:\bcaption\b[^:：\"“]{0,40}[:：]|[标標][题題](?:[是为為][:：]?|[:：]))\s*", re.I
 )
@@ -81,31 +78,55 @@ def choice_reply(letter: str, *, language: str | None = None) -> str:
 def read_paper_spots(reply: str, count: int) -> SpotReply:
     """What can be used of a reply about places, and what is wrong with the rest.
 
-    Of two captions for one place the first stands. A reply of another form that is understood counts too: lines of
-    number, colon, caption, and places named as the authors' demos have them, without captions.
+    Of two captions for one place the first stands. A reply of another form that is understood counts too: places in
+    other words, as `paper_places` has them, lines of number, colon, caption, and places without captions.
 
     Raises:
-        ReplyInvalid: nothing of the form asked for.
+        ReplyInvalid: nothing of the form asked for, or numbers that may count pictures and name no paragraphs.
     """
-    places = list(_PLACE.finditer(reply))
-    ends = [*(place.start() for place in places[1:]), len(reply)][: len(places)]
+    places = named_places(reply)
+    with_caption = [place for place in places if place.captioned]
+    ends = [*(place.start for place in with_caption[1:]), len(reply)]
     said = [
-        (_number(place), _as_read(reply[place.end() : end], last=end == len(reply)))
-        for place, end in zip(places, ends, strict=True)
+        (place.numbers, _as_read(reply[place.end : end], last=end == len(reply)), reply[place.start : place.end])
+        for place, end in zip(with_caption, ends, strict=False)
     ]
-    head = reply[: places[0].start()] if places else reply
-    named = [int(digits) for group in _NAMED.findall(head) for part in group for digits in re.findall(r"\d+", part)]
+    head = with_caption[0].start if with_caption else len(reply)
+    named = [
+        number for place in places if place.placed and not place.captioned and place.end <= head
+        for number in place.numbers
+    ]  # fmt: skip
     if not said and not named:
-        found, faults = usable_spots(reply, count)
-        if not found and not faults:
-            raise ReplyInvalid('it does not say "images can be added under the ... paragraphs", nor captions for them')
-        return SpotReply(found, [], faults)
-    found, faults = sift([(number, caption) for number, caption in said if caption], count)
-    known = {number for number, _ in said}
+        return _read_lines(reply, count)
+    found, faults = sift(
+        [(numbers[0], caption) for numbers, caption, _ in said if len(numbers) == 1 and caption], count
+    )
+    faults += [
+        f"it is not clear which part is meant by {one_line(words)!r}" for numbers, _, words in said if not numbers
+    ]
+    known = {numbers[0] for numbers, _, _ in said if len(numbers) == 1}
+    named += [number for numbers, _, _ in said if len(numbers) > 1 for number in numbers]
     _, beyond = sift([(number, "") for number in dict.fromkeys(named) if number not in known], count)
-    empty = [number for number, caption in said if not caption]
+    empty = [numbers[0] for numbers, caption, _ in said if len(numbers) == 1 and not caption]
     bare = {number for number in (*named, *empty) if 1 <= number <= count} - {number for number, _ in found}
     return SpotReply(found, sorted(bare), [*faults, *beyond])
+
+
+def _read_lines(reply: str, count: int) -> SpotReply:
+    """The places of a reply that has them in no sentence.
+
+    Raises:
+        As `read_paper_spots`.
+    """
+    if lines := numbered_lines(reply):
+        found, faults = sift(lines, count)
+        return SpotReply(found, faults=faults)
+    if is_enumeration(reply):
+        raise ReplyInvalid("its numbers may be those of the pictures: name the paragraph that each stands under")
+    found, faults = usable_spots(reply, count)
+    if not found and not faults:
+        raise ReplyInvalid('it does not say "images can be added under the ... paragraphs", nor captions for them')
+    return SpotReply(found, faults=faults)
 
 
 def read_caption(reply: str) -> str:
@@ -134,18 +155,20 @@ def _chinese(language: str | None) -> bool:
     return language is not None and base(language) == "zh"
 
 
-def _number(place: re.Match[str]) -> int:
-    return int(next(group for group in place.groups() if group))
-
-
 def _as_written(caption: str) -> str:
     """A caption that is read as it is written: in one line, and nothing in it looks like the next place."""
-    return _PLACE.sub(lambda place: place[0].rstrip().rstrip(":：") + " ", _as_read(caption, last=True)).strip()
+    text = _as_read(caption, last=True)
+    for place in reversed(named_places(text)):
+        if place.captioned:
+            words = text[place.start : place.end].rstrip(":：*_-–— ")
+            text = f"{text[: place.start]}{words} {text[place.end :]}"
+    return text.strip()
 
 
 def _as_read(caption: str, *, last: bool) -> str:
     """A caption out of a reply; where another follows, the comma between the two is not of it."""
-    text = one_line(caption)
+    line = next((line for line in caption.splitlines() if line.strip()), "")
+    text = one_line(_LABEL.sub("", line.strip(), count=1) if _LABEL.match(line.strip()) else line)
     if not last and text.endswith((",", "，", ";", "；")):
         text = text[:-1]
-    return one_line(text.strip(_QUOTES + "{} "))[:MAX_CAPTION].strip()
+    return one_line(text.strip(_QUOTES + "{}* "))[:MAX_CAPTION].strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 _GROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory"))  # version 2, version 1
@@ -15,8 +16,10 @@ def free_bytes() -> int:
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    """Bytes as people read them: 17.4 GB, 812 MB, 96 kB; nothing at all alone is 0 kB."""
+    if count >= 999_500_000:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count > 999_000 else f"{math.ceil(count / 1e3)} kB"
 
 
 def _left_in(group: Path) -> int:

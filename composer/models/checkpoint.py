@@ -153,7 +153,7 @@ def find_checkpoint(source: str) -> Checkpoint:
         ModelIncomplete: its download was cut.
     """
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         found = Checkpoint(source, folder)
         if not any(folder.iterdir()):
             raise ModelUnknown(f"the folder {folder} is empty", "name a folder that holds a model of transformers")
@@ -176,13 +176,19 @@ def cache_folder(name: str) -> Path:
     """Where huggingface_hub's cache keeps a model.
 
     Raises:
-        ModelUnknown: no model can have this name.
+        ModelUnknown: no model can have this name, or there is none.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.file_download import repo_folder_name
     from huggingface_hub.utils import validate_repo_id
 
+    if not name:
+        raise ModelUnknown(
+            "the name of the model is empty",
+            "put a folder, or a model as ORGANISATION/NAME, behind `transformers:` or `xcomposer:`; "
+            "`limner models list` shows those at hand",
+        )
     try:
         validate_repo_id(name)
     except HFValidationError as exc:

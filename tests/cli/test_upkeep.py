@@ -56,7 +56,7 @@ def test_compact_says_what_it_gave_back(limner: Limner, library: Path) -> None:
     result = limner("index", "compact", "--library", library)
 
     assert tree["freed_bytes"] == 0
-    assert result.stdout == f"{library}: 0.0 MB freed\n"
+    assert result.stdout == f"{library}: 0 kB freed\n"
 
 
 def test_info_tells_of_broken_files_and_duplicates(limner: Limner, library: Path, colour_folder: Path) -> None:

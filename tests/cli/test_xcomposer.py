@@ -205,7 +205,7 @@ def test_convert_says_the_size_and_writes_what_runs(limner: Limner, tmp_path: Pa
 
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == [f"xcomposer:{out}"]
-    assert re.search(r"^0 MB of bfloat16 are going to be written to ", result.stderr, re.M)
+    assert re.search(r"^[1-9]\d+ kB of bfloat16 are going to be written to ", result.stderr, re.M)
     assert "Converting" in result.stderr and "100%" not in result.stdout
     assert again.exit_code == 1
     assert again.stderr.splitlines()[-2].startswith(f"error: {out} is in use")

@@ -10,7 +10,7 @@ import pytest
 from limner.index import free, index_file, memory, publish
 from limner.index.build import build, update
 from limner.index.errors import IndexTypeUnknown, MemoryShort
-from limner.index.free import free_bytes
+from limner.index.free import free_bytes, size
 from limner.index.index_types import AUTO, TYPES, lists_for, type_for
 from limner.index.library import Library
 from limner.index.memory import build_bytes, check_memory, search_bytes
@@ -80,6 +80,18 @@ def test_free_memory_is_no_more_than_the_group_may_take(tmp_path: Path, monkeypa
     assert free_bytes() == 900_000
     (tmp_path / "memory.max").write_text("max\n")
     assert free_bytes() > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (0, "0 kB"), (1, "1 kB"), (1000, "1 kB"), (1001, "2 kB"), (499_999, "500 kB"), (999_000, "999 kB"),
+        (999_001, "1 MB"), (1_500_001, "2 MB"), (999_499_999, "999 MB"), (999_500_000, "1.0 GB"),
+        (17_350_000_000, "17.4 GB"),
+    ],
+)  # fmt: skip
+def test_size_is_what_people_read_and_nothing_is_nothing_alone(count: int, shown: str) -> None:
+    assert size(count) == shown
 
 
 def test_build_makes_the_type_that_is_asked_for_and_keeps_it(

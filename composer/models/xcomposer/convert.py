@@ -95,6 +95,8 @@ def convert(conversion: Conversion, *, progress: Progress | None = None) -> None
     """Write the folder, whole or not at all; what an earlier try left unfinished is thrown away.
 
     Raises:
+        ModelIncomplete: a number is NaN or infinite.
+        ModelUnfit: a number is beyond the dtype that is written.
         OutputInUse: another process is writing it, or something has come to lie there.
         WriteFailed: the disk is full, read-only or broken.
     """
@@ -152,14 +154,14 @@ def _write_weights(conversion: Conversion, folder: Path, progress: Progress | No
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    parameters = conversion.checkpoint.recipe.parameters
+    parameters = conversion.checkpoint.recipe.cast(conversion.checkpoint, conversion.dtype)
     count, done = len(conversion.shards), 0
     where: dict[str, str] = {}
     for number, names in enumerate(conversion.shards, start=1):
         file = SAFE_WEIGHTS if count == 1 else f"model-{number:05}-of-{count:05}.safetensors"
         tensors: dict[str, torch.Tensor] = {}
         for name in names:
-            tensors[name] = parameters[name][...].to(conversion.dtype).contiguous()
+            tensors[name] = parameters[name][...].contiguous()
             done += tensors[name].nbytes
             if progress is not None:
                 progress(done, conversion.size_bytes)

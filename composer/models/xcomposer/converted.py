@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelUnfit
 from ..checkpoint import Checkpoint
-from .tensors import NO_SUCH_MODEL, compare, parameter_shapes
+from .numbers import check_range
+from .tensors import NO_SUCH_MODEL, compare, parameter_shapes, readers
 
 if TYPE_CHECKING:
     from .checkpoint import XComposer
@@ -67,10 +68,17 @@ def read_config(checkpoint: XComposer) -> Any:
 def load_converted(checkpoint: XComposer, config: Any, arguments: Mapping[str, Any]) -> Any:
     """The model, ready to run.
 
+    All its numbers are looked at before: that alone reads the files through, which are mapped into memory.
+
     Raises:
-        ModelUnfit: transformers cannot load it so.
+        ModelIncomplete: a number is NaN or infinite.
+        ModelUnfit: a number is beyond the dtype that is asked for, or transformers cannot load it so.
     """
     _, model_class, _ = classes(checkpoint.layout.version)
+    for name, read in readers(checkpoint).items():
+        weights = read()
+        if arguments["dtype"] != "auto":
+            check_range(checkpoint, name, weights, arguments["dtype"])
     return model_class.from_pretrained(
         str(checkpoint.folder), config=config, local_files_only=True, weights_only=True, **arguments
     ).eval()

@@ -67,14 +67,14 @@ def load_official(
         arguments: for `from_pretrained`, as of quantisation.
 
     Raises:
-        ModelIncomplete: a file is missing or cut off, or a tensor is missing.
+        ModelIncomplete: a file is missing or cut off, or a tensor is missing; a number is NaN or infinite.
         ModelUnfit: a tensor is unknown, or has another shape; a file holds anything but tensors; config.json is that
-            of another model.
+            of another model; a number is beyond the dtype.
     """
     recipe = read_official(checkpoint, task)
     arguments = {"device_map": {"": device}} | arguments
     model: Any = recipe.kind.from_pretrained(
-        None, config=recipe.config, state_dict=dict(recipe.parameters), dtype=dtype, **arguments
+        None, config=recipe.config, state_dict=recipe.cast(checkpoint, dtype), dtype=dtype, **arguments
     )
     model.generation_config = recipe.generation()
     return model.eval()

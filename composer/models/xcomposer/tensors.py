@@ -18,6 +18,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from ...errors import ModelIncomplete, ModelUnfit
 from ..checkpoint import Checkpoint
+from .numbers import check_finite, check_range
 
 if TYPE_CHECKING:
     import torch
@@ -173,6 +174,16 @@ class Recipe:
     parameters: Mapping[str, Parameter]  # by our names
     ends: tuple[int, ...]  # the tokens that end a reply
 
+    def cast(self, checkpoint: Checkpoint, dtype: torch.dtype) -> dict[str, Parameter]:
+        """The parameters in other numbers; making one raises ModelUnfit where it does not fit into them."""
+
+        def make(name: str) -> torch.Tensor:
+            weights = self.parameters[name][...]
+            check_range(checkpoint, name, weights, dtype)
+            return weights.to(dtype)
+
+        return {name: Parameter(partial(make, name)) for name in self.parameters}
+
     def generation(self) -> GenerationConfig:
         """How the model writes: where it stops, and what no reply holds."""
         import torch
@@ -186,12 +197,21 @@ class Recipe:
 
 
 def readers(checkpoint: Checkpoint) -> dict[str, Callable[[], torch.Tensor]]:
-    """How each tensor of a checkpoint is read; its files are mapped, not read whole."""
-    read: dict[str, Callable[[], torch.Tensor]] = {}
+    """How each tensor of a checkpoint is read; its files are mapped, not read whole.
+
+    Reading raises ModelIncomplete where a number is NaN or infinite.
+    """
+
+    def read(tensors: _Pickled | _Safe, path: Path, name: str) -> torch.Tensor:
+        weights = tensors.read(name)
+        check_finite(checkpoint, path, name, weights)
+        return weights
+
+    found: dict[str, Callable[[], torch.Tensor]] = {}
     for path in checkpoint.weights:
         tensors = open_tensors(checkpoint, path)
-        read |= {name: partial(tensors.read, name) for name in tensors.names}
-    return read
+        found |= {name: partial(read, tensors, path, name) for name in tensors.names}
+    return found
 
 
 def summed(
@@ -221,13 +241,14 @@ def stored_dtype(checkpoint: Checkpoint) -> torch.dtype:
     """What the numbers of a checkpoint are stored in, by the largest tensor of its first file that has any.
 
     Raises:
-        ModelUnfit: they are whole numbers, which are weights only with a scale that no official layout has.
+        ModelUnfit: they are whole numbers or have 8 bits, which are weights only with a scale that no official layout
+            has.
     """
     files = (open_tensors(checkpoint, path) for path in checkpoint.weights)
     tensors = next(file for file in files if file.names)
     name = max(tensors.names, key=lambda name: math.prod(tensors.shape(name)))
     dtype = tensors.dtype(name)
-    if not dtype.is_floating_point:
+    if not dtype.is_floating_point or dtype.itemsize < 2:
         stored = str(dtype).removeprefix("torch.")
         raise ModelUnfit(f"{checkpoint.source} is quantised: the numbers of {name} are {stored}", _NOT_QUANTISED)
     return dtype
