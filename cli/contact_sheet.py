@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..composer.stylesheet import content_policy
+from ..composer.stylesheet import content_policy, stylesheet
 from . import terminal
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def write_contact_sheet(path: Path, text: str, hits: Sequence[Hit], *, where: st
     from ..index.atomic import write_whole
 
     folder = resources.files("limner.templates") / "search"
-    style = (folder / "contact_sheet.css").read_text(encoding="utf-8")
+    style = stylesheet("search")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string((folder / "contact_sheet.html.j2").read_text(encoding="utf-8"))
     html = page.render(
