@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import options, terminal
+from .summary import pictures
 from .wiring import encoder_device, library_folder, own_folder, wiring_of
 
 _SHOWN_FAULTS = 20
@@ -33,7 +34,8 @@ def duplicates(ctx: typer.Context, library: options.Library = None, as_json: opt
         for image in group:
             typer.echo(terminal.clean(image.path))
     extra = sum(map(len, groups)) - len(groups)
-    terminal.note(f"{len(groups)} groups; {extra} pictures are one of the others again")
+    number = f"{len(groups)} group{'' if len(groups) == 1 else 's'}"
+    terminal.note(f"{number}: {pictures(extra)} {'is' if extra == 1 else 'are'} one of the others again")
 
 
 def verify(

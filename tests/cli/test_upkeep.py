@@ -16,7 +16,7 @@ def test_duplicates_shows_groups(limner: Limner, library: Path, colour_folder: P
     [group] = json.loads(limner("index", "duplicates", "--library", library, "--json").stdout)
 
     assert result.stdout.splitlines() == [str(colour_folder / "red.png"), str(colour_folder / "copy.png")]
-    assert "1 groups; 1 pictures" in result.stderr
+    assert "1 group: 1 picture is one of the others again" in result.stderr
     assert [(Path(image["path"]).name, image["exact"]) for image in group] == [("red.png", True), ("copy.png", True)]
 
 
