@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,12 +130,13 @@ def batch(
     rows = read_rows(briefs, _defaults(settings, defaults, flags))
     wiring = wiring_of(ctx)
     opened = wiring.library(folder, own_device(settings))
-    within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=terminal.note)
+    strange = wiring.check_library(selector_name(settings), opened)
+    within_world(strange, anyway=anyway, warn=terminal.note)
     if opened.caution:
         terminal.note(opened.caution)
     if where is not None:
         opened.where(where)  # a condition that is none is told of once, not for every row
-    make = _engine(wiring, settings, opened, out, jobs=jobs, batch_size=batch_size, anyway=anyway)
+    make = _engine(wiring, settings, opened, out, jobs=jobs, batch_size=batch_size, strange=strange, anyway=anyway)
     models = {"writer": writer_name(settings), "selector": selector_name(settings), "encoder": opened.manifest.encoder}
     with Rows(sum(isinstance(row, Row) for row in rows)) as progress:
         made = run_batch(
@@ -176,6 +177,7 @@ def _engine(
     *,
     jobs: int | None,
     batch_size: int | None,
+    strange: str | None,
     anyway: bool,
 ) -> Engine:
     from ..composer.batch.engines import GROUP_SIZE, JOBS, LocalEngine, answers_many
@@ -188,7 +190,7 @@ def _engine(
         from ..composer.batch.over_ray import RayEngine
         from ..index.engines.ray import cluster, share, tables
 
-        load = partial(_parts_there, wiring, settings, opened.folder, anyway=anyway)
+        load = partial(_parts_there, wiring, settings, opened.folder, strange=strange, anyway=anyway)
         return RayEngine(
             load,
             out.absolute(),
@@ -199,7 +201,7 @@ def _engine(
         )
     if settings.address is not None:
         raise typer.BadParameter("is the address of a Ray cluster; add --engine ray", param_hint="--address")
-    parts = _parts(wiring, settings, opened, anyway=anyway)
+    parts = _parts(wiring, settings, opened, strange=strange, anyway=anyway)
     if answers_many(parts):
         if jobs is not None:
             raise typer.BadParameter(
@@ -216,30 +218,36 @@ def _names(settings: Settings) -> str:
     return " and ".join(dict.fromkeys((writer_name(settings), selector_name(settings))))
 
 
-def _parts_there(wiring: Wiring, settings: Settings, library: Path, *, anyway: bool) -> Parts:
+def _parts_there(wiring: Wiring, settings: Settings, library: Path, *, strange: str | None, anyway: bool) -> Parts:
     """The parts on another machine, which loads them itself."""
-    return _parts(wiring, settings, wiring.library(library, settings.device), anyway=anyway)
+    return _parts(wiring, settings, wiring.library(library, settings.device), strange=strange, anyway=anyway)
 
 
-def _parts(wiring: Wiring, settings: Settings, opened: Library, *, anyway: bool) -> Parts:
+def _parts(wiring: Wiring, settings: Settings, opened: Library, *, strange: str | None, anyway: bool) -> Parts:
     from ..composer.batch.work import Parts
     from ..composer.references import NoLibrary
-    from ..composer.write import subject
+    from .cautions import tell_cautions
+
+    where = lru_cache(8)(opened.where)  # rows have few conditions, often one for all
 
     def search(brief: Brief) -> ImageSearch:
         if brief.references_only:
             return NoLibrary()
-        return opened if brief.where is None else opened.where(brief.where)
+        return opened if brief.where is None else where(brief.where)
 
     def check(brief: Brief, draft: Draft | None) -> list[str]:
-        if draft is None:
-            outside = wiring.check_instruction(writer_name(settings), subject(brief))
-        else:
-            outside = wiring.check_draft(writer_name(settings), draft.markdown)
         notices: list[str] = []
-        within_world(outside, anyway=anyway, warn=notices.append)
-        if opened.caution and not brief.references_only:
-            notices.append(opened.caution)
+        tell_cautions(
+            brief,
+            draft,
+            wiring=wiring,
+            settings=settings,
+            opened=None if brief.references_only else opened,
+            searched=search(brief),
+            strange=lambda: strange,
+            anyway=anyway,
+            warn=notices.append,
+        )
         return notices
 
     writer, selector = load_models(wiring, settings, told=lambda name: terminal.err().print(f"Loading {name}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +20,6 @@ from .wiring import (
     load_models,
     selector_name,
     wiring_of,
-    within_world,
     writer_name,
 )
 
@@ -274,7 +273,7 @@ def _run(
     from ..composer.markdown import read_draft
     from ..composer.references import NoLibrary
     from ..composer.run import check_run
-    from ..composer.write import subject
+    from .cautions import tell_cautions
     from .progress import Steps
 
     wiring: Wiring = wiring_of(ctx)
@@ -293,18 +292,17 @@ def _run(
             told.append(message)
             steps.notice(message)
 
-        # These questions come before the model is loaded: they are quick, and a model may not be.
-        if draft is None:
-            outside = wiring.check_instruction(writer_name(settings), subject(brief))
-        else:
-            outside = wiring.check_draft(writer_name(settings), draft.markdown)
-        within_world(outside, anyway=anyway, warn=warn)
-        if isinstance(searched, Sized) and not len(searched):
-            warn(f"no picture of the library meets the condition: {brief.where}")
-        if opened is not None:
-            within_world(wiring.check_library(selector_name(settings), opened), anyway=anyway, warn=warn)
-            if opened.caution:
-                warn(opened.caution)
+        tell_cautions(
+            brief,
+            draft,
+            wiring=wiring,
+            settings=settings,
+            opened=opened,
+            searched=searched,
+            strange=lambda: None if opened is None else wiring.check_library(selector_name(settings), opened),
+            anyway=anyway,
+            warn=warn,
+        )
         from ..composer.pipeline import compose as make
 
         writer, selector = load_models(wiring, settings, told=lambda name: steps.step("load", name))

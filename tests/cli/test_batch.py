@@ -291,6 +291,22 @@ def test_a_row_outside_of_the_models_world_fails_unless_insisted(batch: Batch, t
     assert record(tmp_path)["rows"][1]["notices"] == ["grey is outside of the coloured world"]
 
 
+def test_a_row_keeps_what_compose_would_have_told(batch: Batch, tmp_path: Path) -> None:
+    rows = [
+        {"id": "none", "instruction": "red", "where": "title = 'turquoise'"},
+        {"id": "some", "instruction": "red", "where": "title = 'red'"},
+    ]
+    result = batch(rows, "--anyway", check_library=lambda *_: "these pictures are dull")
+
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("these pictures are dull") == 1
+    none, some = (row["notices"] for row in record(tmp_path)["rows"])
+    told = "no picture of the library meets the condition: title = 'turquoise'"
+    assert none[:2] == [told, "these pictures are dull"]
+    assert some[0] == "these pictures are dull"
+    assert json.loads((tmp_path / "out" / "none" / "article.json").read_text())["notices"] == none
+
+
 def test_options_and_defaults_hold_for_rows_that_say_nothing(batch: Batch, tmp_path: Path) -> None:
     (tmp_path / "d.toml").write_text("candidates = 3\nseed = 9\nwhere = \"title <> 'red'\"\n")
     rows = [
