@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TAKEN = 16  # files that a process takes at a time
+_PATIENCE = 5.0  # seconds
 
 
 def in_processes(
@@ -58,11 +60,8 @@ def in_processes(
             multiprocessing_context="spawn",  # a fork would copy a GPU's state, which does not survive it
             generator=generator,
         )
-    with _without_interrupts():
-        chunks = iter(loader)
     try:
-        for reads in chunks:
-            yield from reads
+        yield from _driven(loader)
     except RuntimeError as exc:
         if "DataLoader worker" not in str(exc):
             raise
@@ -72,15 +71,47 @@ def in_processes(
         ) from exc
 
 
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C waits, and never reaches the processes that are started: this one ends them."""
+def _driven(loader: DataLoader[Any]) -> Iterator[Read]:
+    """What the loader reads, in order.
+
+    A thread drives it: an interrupt comes to the main thread, where it could leave a lock of the loader's locked.
+    """
+    with ThreadPoolExecutor(1, "limner-loader", initializer=_without_interrupts) as driver:
+        starting = driver.submit(_Started.start, loader)
+        try:
+            chunks = starting.result().chunks
+            while (reads := driver.submit(next, chunks, None).result()) is not None:
+                yield from reads
+        finally:
+            driver.submit(_end, starting).result()
+
+
+def _without_interrupts() -> None:
+    """Ctrl-C never reaches what this thread starts, which this process ends."""
     resource_tracker.ensure_running()  # its start would let them through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A loader at work: what it gives, and the threads that send its processes what to read."""
+
+    chunks: Any
+    feeders: list[threading.Thread]
+
+    @classmethod
+    def start(cls, loader: DataLoader[Any]) -> _Started:
+        before = threading.enumerate()
+        return cls(iter(loader), [thread for thread in threading.enumerate() if thread not in before])
+
+
+def _end(starting: Future[_Started]) -> None:
+    """End processes and threads: Python's exit would stop a thread that is letting go of what it shares."""
+    if starting.exception() is None:
+        started = starting.result()
+        started.chunks._shutdown_workers()
+        for feeder in started.feeders:
+            feeder.join(_PATIENCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,10 @@ def _built_on_threads(source: Path, library: Path) -> BuildSummary:
 
 def test_processes_give_the_library_of_threads(folder: Path, encoder: WatchedColours, tmp_path: Path) -> None:
     local = _built_on_threads(folder, tmp_path / "threads")
+    threads = threading.enumerate()
 
     assert _built(folder, tmp_path / "processes", encoder, workers=2) == local
+    assert threading.enumerate() == threads
     assert len(local.skipped) == 3
     parts = [Library.open(tmp_path / name).manifest.parts for name in ("threads", "processes")]
     assert parts[0] == parts[1]  # byte for byte: the digests
@@ -96,7 +100,8 @@ def test_a_killed_process_is_told_and_the_next_build_goes_on(
     assert results_of(tmp_path / "library") == results_of(tmp_path / "threads")
 
 
-def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["at the start", "while they import"])
+def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp_path: Path, seconds: float) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import sys\n"
@@ -120,9 +125,13 @@ def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp
         while len(started := _children(process.pid)) < 3:  # two, and Python's own that watches over what they share
             assert process.poll() is None
             time.sleep(0.01)
-        time.sleep(0.2)  # they are importing
+        time.sleep(seconds)
         os.killpg(process.pid, signal.SIGINT)
-        said, complained = process.communicate(timeout=120)
+        try:
+            said, complained = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail("it does not end")
 
     assert (said, complained) == ("stopped\n", "")
     ended = time.monotonic() + 30
@@ -132,7 +141,12 @@ def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp
 
 
 def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """Of all its threads."""
+    children = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # it has ended
+            children += (thread / "children").read_text().split()
+    return children
 
 
 def _runs(pid: str) -> bool:
