@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import terminal
 
 if TYPE_CHECKING:
-    from ..index.build import BuildSummary
+    from ..index.advance import BuildSummary
 
 _SHOWN_REASONS = 5
 

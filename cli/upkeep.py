@@ -73,7 +73,7 @@ def compact(
     library: options.Library = None, index_type: options.IndexType = None, as_json: options.Json = False
 ) -> None:
     """Write a library anew without what is gone from it; builds do so by themselves when it pays."""
-    from ..index.build import compact as rewrite
+    from ..index.compact import compact as rewrite
     from ..index.free import size
     from .settings import load_settings
 

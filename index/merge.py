@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .build import BuildSummary
+from .advance import BuildSummary
 from .catalogue import concat_tables, each_record, read_rows, rows_of, schema
 from .descriptions import Descriptions, digest_descriptions, fill, journal, read_descriptions
 from .difference import identify, number_contents

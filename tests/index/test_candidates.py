@@ -13,8 +13,8 @@ import pytest
 from limner.index import candidates as candidates_module
 from limner.index import publish as publish_module
 from limner.index import quantised as quantised_module
-from limner.index.build import compact
 from limner.index.catalogue import rows_of
+from limner.index.compact import compact
 from limner.index.generation import Generation, read_generation
 from limner.index.index_types import IVF_SQ8, QUANTISED
 from limner.index.lexical import cut_words, index_words

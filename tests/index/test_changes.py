@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from limner.index import publish as publish_module
-from limner.index.build import BuildSummary, build, compact, update
+from limner.index.advance import BuildSummary
+from limner.index.build import build, update
+from limner.index.compact import compact
 from limner.index.errors import LibraryDamaged, LibraryMissing
 from limner.index.generation import Generation, count_broken
 from limner.index.library import Library

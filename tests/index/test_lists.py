@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from limner.index import index_types, memory, quantised
 from limner.index import publish as publish_module
-from limner.index.build import build, compact, update
+from limner.index.build import build, update
 from limner.index.catalogue import read_rows
+from limner.index.compact import compact
 from limner.index.describe import describe_library
 from limner.index.errors import LibraryDamaged, LibraryMissing, ListsInvalid, MemoryShort
 from limner.index.folder import FULL, INDEX, LISTS

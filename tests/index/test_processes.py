@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from limner.index.build import BuildSummary, build, update
+from limner.index.advance import BuildSummary
+from limner.index.build import build, update
 from limner.index.engines.local import LocalEngine
 from limner.index.engines.processes import in_processes
 from limner.index.errors import EngineFailed

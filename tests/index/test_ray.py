@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from limner.index.build import BuildSummary, build, update
+from limner.index.advance import BuildSummary
+from limner.index.build import build, update
 from limner.index.describe import describe_library
 from limner.index.engines.ray import RayEngine
 from limner.index.errors import EncoderMismatch, PictureUnreadable

@@ -104,7 +104,7 @@ def test_killed_build_keeps_what_pictures_say(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "hill.jpg").write_bytes(jpeg(xmp=xmp(alt("dc:title", "XMP"))))
     with monkeypatch.context() as patch:
-        patch.setattr("limner.index.build.publish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("limner.index.advance.publish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             build([tmp_path / "pictures"], tmp_path / "library", encoder=ColourEncoder())
     monkeypatch.setattr("limner.index.engines.steps.decode_bytes", lambda *_, **__: pytest.fail("decoded again"))

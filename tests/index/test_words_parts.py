@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from limner.index import publish as publish_module
-from limner.index.build import build, compact, update
+from limner.index.build import build, update
+from limner.index.compact import compact
 from limner.index.library import Library
 
 from ..colours import ColourEncoder, Paint
