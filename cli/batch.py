@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options, terminal
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .making import MAKING, brief_flags
+from .running import RUNNING
 from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
 
 if TYPE_CHECKING:
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 100  # more of them are in batch.json; those without an article come first
 
 
-@with_running
+@with_groups(MAKING, RUNNING)
 def batch(
     ctx: typer.Context,
+    *,
     briefs: Annotated[
         Path,
         typer.Argument(
@@ -48,7 +51,7 @@ def batch(
             show_default=False,
         ),
     ],
-    library: options.Library = None,
+    making: Given,
     defaults: Annotated[
         Path | None,
         typer.Option(
@@ -58,18 +61,8 @@ def batch(
             show_default=False,
         ),
     ] = None,
-    images: options.Images = None,
-    candidates: options.Candidates = None,
-    permutations: options.Permutations = None,
-    fallback: options.Fallbacks = None,
     where: options.Where = None,
-    model: options.Model = None,
-    writer: options.Writer = None,
-    selector: options.Selector = None,
-    running: RunningOptions = None,
-    formats: options.Formats = None,
-    seed: options.Seed = None,
-    embed: options.Embed = None,
+    running: Given,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -102,32 +95,13 @@ def batch(
     """Compose an article for every row of BRIEFS; a row that fails is named and does not stop the others."""
     from .settings import load_settings
 
-    settings = load_settings(
-        {
-            "library": library,
-            "images": images,
-            "candidates": candidates,
-            "permutations": permutations,
-            "fallback": fallback,
-            "model": model,
-            "writer": writer,
-            "selector": selector,
-            "format": tuple(formats) if formats else None,
-            "seed": seed,
-            "embed": embed,
-            "engine": engine,
-            "address": address,
-            **(running or {}),
-        }
-    )
+    settings = load_settings({**making, "engine": engine, "address": address, **running})
     from ..composer.batch.batch import run_batch
     from ..composer.batch.rows import Row, read_rows
     from .batch_progress import Rows
 
     folder = library_folder(settings.library)
-    flags = {"images": images, "candidates": candidates, "permutations": permutations, "where": where, "seed": seed}
-    flags["fallback"] = fallback and str(fallback)
-    rows = read_rows(briefs, _defaults(settings, defaults, flags))
+    rows = read_rows(briefs, _defaults(settings, defaults, {"where": where, **brief_flags(making)}))
     wiring = wiring_of(ctx)
     opened = wiring.library(folder, own_device(settings))
     strange = wiring.check_library(selector_name(settings), opened)

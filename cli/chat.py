@@ -12,7 +12,8 @@ import typer
 
 from ..index.errors import LimnerError
 from . import options, terminal
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .running import RUNNING
 from .wiring import about_embedded, model_options, wiring_of
 
 if TYPE_CHECKING:
@@ -27,15 +28,16 @@ _HELP = """\
 Ctrl-C stops a reply. A message that begins with / is written with two: //."""
 
 
-@with_running
+@with_groups(RUNNING)
 def chat(
     ctx: typer.Context,
+    *,
     pictures: Annotated[
         list[Path] | None,
         typer.Argument(metavar="IMAGE...", help="Pictures that the first message is about.", show_default=False),
     ] = None,
     model: options.Model = None,
-    running: RunningOptions = None,
+    running: Given,
     seed: options.Seed = None,
 ) -> None:
     """Talk with a model about pictures; in a pipe a line is a message, and standard output has the replies alone."""
@@ -43,7 +45,7 @@ def chat(
     from ..composer.words import NAME as BY_WORDS
     from .settings import load_settings
 
-    settings = load_settings({"model": model, "seed": seed, **(running or {})})
+    settings = load_settings({"model": model, "seed": seed, **running})
     if settings.model == BY_WORDS:
         raise typer.BadParameter("words is no model that could talk", param_hint="--model")
     if note := about_embedded(settings.model):

@@ -12,7 +12,9 @@ import typer
 
 from . import brief as briefs
 from . import options, terminal
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .making import MAKING, brief_flags
+from .running import RUNNING
 from .wiring import (
     Wiring,
     encoder_device,
@@ -39,9 +41,10 @@ _SUBJECTS = ("instruction", "title", "keywords", "outline", "material", "draft")
 NO_ENCODER = "none"  # as article.json names it where no library was searched
 
 
-@with_running
+@with_groups(MAKING, RUNNING)
 def compose(
     ctx: typer.Context,
+    *,
     instruction: Annotated[
         str | None,
         typer.Argument(
@@ -54,19 +57,10 @@ def compose(
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where the article and its run are written.", show_default=False),
     ] = None,
-    library: options.Library = None,
-    images: options.Images = None,
-    candidates: options.Candidates = None,
-    permutations: options.Permutations = None,
-    fallback: options.Fallbacks = None,
+    making: Given,
     where: options.Where = None,
-    model: options.Model = None,
-    writer: options.Writer = None,
-    selector: options.Selector = None,
-    running: RunningOptions = None,
-    formats: options.Formats = None,
+    running: Given,
     title: options.Title = None,
-    seed: options.Seed = None,
     file: briefs.File = None,
     keywords: briefs.Keywords = None,
     outline: briefs.Outline = None,
@@ -82,15 +76,14 @@ def compose(
     top_p: briefs.TopP = None,
     max_new_tokens: briefs.MaxNewTokens = None,
     resume: options.Resume = False,
-    embed: options.Embed = None,
     anyway: options.Anyway = False,
     dry_run: briefs.DryRun = False,
     as_json: options.Json = False,
 ) -> None:
     """Write an article for INSTRUCTION, or for a brief, and illustrate it from the library."""
-    settings = _settings(
-        library, images, candidates, permutations, fallback, model, writer, selector, formats, seed, embed, running
-    )
+    from .settings import load_settings
+
+    settings = load_settings({**making, **running})
     fields = _fields(
         settings,
         file,
@@ -106,16 +99,12 @@ def compose(
             "length": length,
             "tone": tone,
             "audience": audience,
-            "images": images,
-            "candidates": candidates,
-            "permutations": permutations,
-            "fallback": fallback and str(fallback),
             "where": where,
             "system": None if system is None else _text(system, "--system"),
             "temperature": temperature,
             "top_p": top_p,
             "max_new_tokens": max_new_tokens,
-            "seed": seed,
+            **brief_flags(making),
         },
     )
     if not file and all(fields.said().get(key) is None for key in _SUBJECTS):
@@ -126,40 +115,31 @@ def compose(
         _run(ctx, settings, fields, _folder(out), resume=resume, anyway=anyway, as_json=as_json)
 
 
-@with_running
+@with_groups(MAKING, RUNNING)
 def illustrate(
     ctx: typer.Context,
+    *,
     out: options.Out,
     draft: Annotated[
         Path | None,
         typer.Argument(metavar="[DRAFT.md]", help="Your own text in Markdown; it is not changed.", show_default=False),
     ] = None,
-    library: options.Library = None,
-    images: options.Images = None,
-    candidates: options.Candidates = None,
-    permutations: options.Permutations = None,
-    fallback: options.Fallbacks = None,
+    making: Given,
     where: options.Where = None,
-    model: options.Model = None,
-    writer: options.Writer = None,
-    selector: options.Selector = None,
-    running: RunningOptions = None,
-    formats: options.Formats = None,
+    running: Given,
     title: options.Title = None,
-    seed: options.Seed = None,
     file: briefs.File = None,
     reference: briefs.Reference = None,
     references_only: briefs.ReferencesOnly = False,
     language: briefs.Language = None,
     resume: options.Resume = False,
-    embed: options.Embed = None,
     anyway: options.Anyway = False,
     as_json: options.Json = False,
 ) -> None:
     """Illustrate a finished DRAFT from the library: its text stays byte for byte, only figures are added."""
-    settings = _settings(
-        library, images, candidates, permutations, fallback, model, writer, selector, formats, seed, embed, running
-    )
+    from .settings import load_settings
+
+    settings = load_settings({**making, **running})
     fields = _fields(
         settings,
         file,
@@ -169,12 +149,8 @@ def illustrate(
             "reference": reference,
             "references_only": references_only,
             "language": language,
-            "images": images,
-            "candidates": candidates,
-            "permutations": permutations,
-            "fallback": fallback and str(fallback),
             "where": where,
-            "seed": seed,
+            **brief_flags(making),
         },
     )
     if fields.draft is None:
@@ -222,40 +198,6 @@ def _dry_run(ctx: typer.Context, settings: Settings, fields: BriefFields, *, as_
     if brief.material and "material" in read_by("write", dialect=model.dialect, language=brief.language):
         terminal.note("the material stands whole below; what does not fit the model's context is cut from its middle")
     briefs.show(fields, messages, model=name, as_json=as_json)
-
-
-def _settings(
-    library: Path | None,
-    images: str | None,
-    candidates: int | None,
-    permutations: int | None,
-    fallback: options.Fallback | None,
-    model: str | None,
-    writer: str | None,
-    selector: str | None,
-    formats: list[options.Format] | None,
-    seed: int | None,
-    embed: bool | None,
-    running: RunningOptions,
-) -> Settings:
-    from .settings import load_settings
-
-    return load_settings(
-        {
-            "library": library,
-            "images": images,
-            "candidates": candidates,
-            "permutations": permutations,
-            "fallback": fallback,
-            "model": model,
-            "writer": writer,
-            "selector": selector,
-            "format": tuple(formats) if formats else None,
-            "seed": seed,
-            "embed": embed,
-            **(running or {}),
-        }
-    )
 
 
 def _run(

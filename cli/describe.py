@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .running import RUNNING
 from .wiring import model_options, own_device, own_folder, wiring_of, within_world
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from ..index.describe import DescribeSummary
 
 
-@with_running
+@with_groups(RUNNING)
 def describe(
     ctx: typer.Context,
+    *,
     library: options.Library = None,
     model: options.Model = None,
-    running: RunningOptions = None,
+    running: Given,
     engine: options.Engines = None,
     address: options.Address = None,
     limit: Annotated[
@@ -41,9 +43,7 @@ def describe(
     """Let a model write the alt texts and captions that are missing; people's words stay as they are."""
     from .settings import load_settings
 
-    settings = load_settings(
-        {"library": library, "model": model, "engine": engine, "address": address, **(running or {})}
-    )
+    settings = load_settings({"library": library, "model": model, "engine": engine, "address": address, **running})
     folder = own_folder(settings.library)
     from ..composer.describe import Describer
     from ..index.describe import describe_library

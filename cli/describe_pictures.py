@@ -13,7 +13,8 @@ import typer
 
 from ..index.errors import LimnerError, PictureUnreadable
 from . import options, terminal
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .running import RUNNING
 from .wiring import about_embedded, model_options, wiring_of
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ class CaptionsInTheWay(LimnerError):
     """A file of captions that is there already, or is not one."""
 
 
-@with_running
+@with_groups(RUNNING)
 def describe(
     ctx: typer.Context,
+    *,
     pictures: Annotated[
         list[Path],
         typer.Argument(
@@ -34,7 +36,7 @@ def describe(
         ),
     ],
     model: options.Model = None,
-    running: RunningOptions = None,
+    running: Given,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -54,7 +56,7 @@ def describe(
     from ..index.scan import scan
     from .settings import load_settings
 
-    settings = load_settings({"model": model, **(running or {})})
+    settings = load_settings({"model": model, **running})
     if resume and out is None:
         raise typer.BadParameter("goes on with a file; name it with --out", param_hint="--resume")
     if settings.model == BY_WORDS:

@@ -16,7 +16,8 @@ from . import options, terminal
 from .evaluate_pages import report_of_articles, write_pages
 from .evaluate_systems import check_model, check_outputs, checked_candidates, load_systems, look
 from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .running import RUNNING
 
 if TYPE_CHECKING:
     from ..evaluation.articles import Survey
@@ -37,9 +38,10 @@ class Knows(StrEnum):
     CAPTIONS = "captions"
 
 
-@with_running
+@with_groups(RUNNING)
 def evaluate_articles(
     ctx: typer.Context,
+    *,
     sites: Annotated[
         list[Path],
         typer.Argument(metavar="SITE...", help="Folders of Markdown with their pictures.", show_default=False),
@@ -91,7 +93,7 @@ def evaluate_articles(
         ),
     ] = None,
     model: EvaluatedModel = None,
-    running: RunningOptions = None,
+    running: Given,
     encoder: Encoder = None,
     candidates: options.Candidates = None,
     permutations: options.Permutations = None,
@@ -111,7 +113,7 @@ def evaluate_articles(
     from .progress import Bar
     from .settings import load_settings
 
-    given = load_settings({"candidates": candidates, "permutations": permutations, **(running or {})})
+    given = load_settings({"candidates": candidates, "permutations": permutations, **running})
     by_default = TASKS if model or encoder else TASKS[:2]
     settings = Settings(
         library_knows.value,  # pyright: ignore[reportArgumentType]

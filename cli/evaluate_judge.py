@@ -10,7 +10,8 @@ import typer
 
 from . import options, terminal
 from .evaluate_systems import check_outputs
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .running import RUNNING
 from .wiring import about_embedded, model_options, wiring_of
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ _WHY = {
 }
 
 
-@with_running
+@with_groups(RUNNING)
 def judge(
     ctx: typer.Context,
+    *,
     articles: Annotated[
         list[str],
         typer.Argument(
@@ -86,7 +88,7 @@ def judge(
             show_default=False,
         ),
     ] = None,
-    running: RunningOptions = None,
+    running: Given,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -116,7 +118,7 @@ def judge(
     from ..evaluation.entries import in_random_order, open_entries
     from .settings import load_settings
 
-    settings = load_settings({"model": judge, "seed": seed, **(running or {})})
+    settings = load_settings({"model": judge, "seed": seed, **running})
     if sheet is None and not grades:
         wiring_of(ctx).check_models([(settings.model, model_options(settings))])
     entries = open_entries(articles, seed=settings.seed)

@@ -12,17 +12,19 @@ from . import options, terminal
 from .evaluate_pages import report_of_items, write_pages
 from .evaluate_systems import check_model, check_outputs, load_systems, look
 from .evaluate_tables import Encoder, EvaluatedModel, Html, Kept, Seed, StartOver, show
-from .running import RunningOptions, with_running
+from .groups import Given, with_groups
+from .running import RUNNING
 
 
-@with_running
+@with_groups(RUNNING)
 def evaluate_selection(
     ctx: typer.Context,
+    *,
     items: Annotated[
         Path, typer.Argument(metavar="ITEMS.jsonl", help="A place a line, with its candidates.", show_default=False)
     ],
     model: EvaluatedModel = None,
-    running: RunningOptions = None,
+    running: Given,
     encoder: Encoder = None,
     permutations: options.Permutations = None,
     limit: Annotated[
@@ -52,7 +54,7 @@ def evaluate_selection(
     check_outputs(out, html, start_over=start_over)
     if not (model or encoder):
         raise typer.BadParameter("is missing, and so is --encoder: nobody is asked", param_hint="--model")
-    given = load_settings({"permutations": permutations, **(running or {})})
+    given = load_settings({"permutations": permutations, **running})
     check_model(ctx, given, model)
     read = read_items(items).first(limit)
     systems = load_systems(ctx, given, model=model, encoder=encoder)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import describe, lists, merge, options, push, terminal, upkeep
+from .groups import Given, with_groups
+from .reading import READING, reading_of
 from .summary import pictures, show_summary
 from .wiring import encoder_device, encoder_name, library_folder, own_device, own_folder, sentences_name, wiring_of
 
@@ -24,8 +26,10 @@ def index(ctx: typer.Context) -> None:
 
 
 @app.command("build")
+@with_groups(READING)
 def build_library(
     ctx: typer.Context,
+    *,
     sources: Annotated[
         list[Path], typer.Argument(metavar="SOURCE...", help="Folders of pictures, or pictures.", show_default=False)
     ],
@@ -41,7 +45,7 @@ def build_library(
     ] = None,
     precision: options.Precision = None,
     sentences: options.Sentences = None,
-    index_type: options.IndexType = None,
+    reading: Given,
     lists_file: Annotated[
         Path | None,
         typer.Option(
@@ -51,14 +55,6 @@ def build_library(
             show_default=False,
         ),
     ] = None,
-    device: options.Device = None,
-    workers: options.Workers = None,
-    processes: options.Processes = None,
-    batch_size: options.BatchSize = None,
-    max_pixels: options.MaxPixels = None,
-    max_bytes: options.MaxBytes = None,
-    engine: options.Engines = None,
-    address: options.Address = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Begin anew, also over a damaged library.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -66,21 +62,7 @@ def build_library(
     from .settings import load_settings
 
     settings = load_settings(
-        {
-            "library": library,
-            "encoder": encoder,
-            "precision": precision,
-            "sentences": sentences,
-            "index_type": index_type,
-            "device": device,
-            "workers": workers,
-            "processes": processes,
-            "batch_size": batch_size,
-            "max_pixels": max_pixels,
-            "max_bytes": max_bytes,
-            "engine": engine,
-            "address": address,
-        }
+        {"library": library, "encoder": encoder, "precision": precision, "sentences": sentences, **reading}
     )
     folder = own_folder(settings.library)
     from ..index.build import build
@@ -96,12 +78,8 @@ def build_library(
             folder,
             encoder=wiring.encoder(name, device),
             rebuild=rebuild,
-            workers=settings.workers,
-            batch_size=settings.batch_size,
-            max_pixels=settings.max_pixels,
-            max_bytes=settings.max_bytes,
             sentences=wiring.sentence_encoder(said, device) if said else None,
-            index_type=settings.index_type,
+            **reading_of(settings),
             lists=lists_file,
             engine=chosen,
             progress=bar,
@@ -110,37 +88,18 @@ def build_library(
 
 
 @app.command("update")
+@with_groups(READING)
 def update_library(
     ctx: typer.Context,
+    *,
     library: options.Library = None,
-    index_type: options.IndexType = None,
-    device: options.Device = None,
-    workers: options.Workers = None,
-    processes: options.Processes = None,
-    batch_size: options.BatchSize = None,
-    max_pixels: options.MaxPixels = None,
-    max_bytes: options.MaxBytes = None,
-    engine: options.Engines = None,
-    address: options.Address = None,
+    reading: Given,
     as_json: options.Json = False,
 ) -> None:
     """Bring a library up to date with the folders that it was built from."""
     from .settings import load_settings
 
-    settings = load_settings(
-        {
-            "library": library,
-            "index_type": index_type,
-            "device": device,
-            "workers": workers,
-            "processes": processes,
-            "batch_size": batch_size,
-            "max_pixels": max_pixels,
-            "max_bytes": max_bytes,
-            "engine": engine,
-            "address": address,
-        }
-    )
+    settings = load_settings({"library": library, **reading})
     folder = own_folder(settings.library)
     from ..index.build import update
     from ..index.manifest import read_manifest
@@ -153,12 +112,8 @@ def update_library(
         summary = update(
             folder,
             encoder=wiring.encoder(name, device),
-            workers=settings.workers,
-            batch_size=settings.batch_size,
-            max_pixels=settings.max_pixels,
-            max_bytes=settings.max_bytes,
             sentences=wiring.sentence_encoder(said, device) if said else None,
-            index_type=settings.index_type,
+            **reading_of(settings),
             engine=chosen,
             progress=bar,
         )

@@ -88,12 +88,12 @@ class Settings(BaseSettings):
 
 
 def load_settings(flags: Mapping[str, Any]) -> Settings:
-    """The settings for one command; flags are by field name, None where not given.
+    """The settings for one command; flags are by field name, None or an empty list where not given.
 
     Raises:
         SettingsInvalid: an unknown key, or a value that cannot be; names the variable or the key.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value not in (None, [])}
     assert given.keys() <= Settings.model_fields.keys(), f"no such settings: {given.keys()}"
     try:
         return Settings(**given)
