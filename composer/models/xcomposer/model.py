@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPVisionModel, GenerationMixin, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
-from transformers.modeling_utils import slice_logits_to_keep
 from transformers.utils.generic import can_return_tuple
 
 from .config import XComposer2Config
 from .decoder import XComposer2TextModel
+from .head import add_head, to_logits, with_pictures
 from .tiles import four_in_one, in_reading_order, split_sizes
 
 
@@ -117,14 +117,9 @@ class XComposer2Model(XComposer2PreTrainedModel):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         embeds: Tensor = inputs_embeds  # pyright: ignore[reportAssignmentType]
         if pixel_values is not None:
-            if input_ids is None:
-                raise ValueError("pixel_values needs input_ids, which say where the pictures stand")
-            features = self.get_image_features(pixel_values, image_sizes)
-            image_mask = input_ids == self.config.image_token_id
-            image_places = torch.where(image_mask)
-            if len(image_places[0]) != len(features):
-                raise ValueError(f"{len(image_places[0])} image tokens for pictures of {len(features)} tokens")
-            embeds = embeds.masked_scatter(image_mask[..., None], features.to(embeds.device, embeds.dtype))
+            token_id = self.config.image_token_id
+            embeds = with_pictures(embeds, input_ids, self.get_image_features(pixel_values, image_sizes), token_id)
+            image_places = torch.where(input_ids == token_id)
         return self.language_model(
             inputs_embeds=embeds,
             attention_mask=attention_mask,
@@ -141,11 +136,7 @@ class XComposer2ForConditionalGeneration(XComposer2PreTrainedModel, GenerationMi
     def __init__(self, config: XComposer2Config) -> None:
         super().__init__(config)
         self.model = XComposer2Model(config)
-        text = config.get_text_config()
-        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
-        self.post_init()
-        # A reply is text: a picture's place in it would have no picture.
-        self.generation_config.suppress_tokens = [config.image_token_id]  # pyright: ignore[reportOptionalMemberAccess]
+        add_head(self)
 
     @can_return_tuple
     def forward(
@@ -179,15 +170,4 @@ class XComposer2ForConditionalGeneration(XComposer2PreTrainedModel, GenerationMi
             image_sizes=image_sizes,
             **kwargs,
         )
-        logits = self.lm_head(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
-        loss = None
-        if labels is not None:
-            vocabulary = self.config.get_text_config().vocab_size
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocabulary, **kwargs)
-        return CausalLMOutputWithPast(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
+        return to_logits(self, outputs, labels, logits_to_keep, **kwargs)

@@ -19,9 +19,9 @@ from transformers import (
     initialization,
 )
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
-from transformers.modeling_utils import slice_logits_to_keep
 from transformers.utils.generic import can_return_tuple
 
+from ..head import add_head, to_logits, with_pictures
 from .config import XComposer1Config
 
 _EYES_NORM_EPS = 1e-5  # of the norm after the eyes, which is not part of EVA-CLIP; within them it is 1e-6
@@ -100,13 +100,8 @@ class XComposer1Model(XComposer1PreTrainedModel):
             inputs_embeds = self.get_input_embeddings()(input_ids)
         embeds: Tensor = inputs_embeds  # pyright: ignore[reportAssignmentType]
         if pixel_values is not None:
-            if input_ids is None:
-                raise ValueError("pixel_values needs input_ids, which say where the pictures stand")
             features = self.get_image_features(pixel_values)
-            image_mask = input_ids == self.config.image_token_id
-            if int(image_mask.sum()) != len(features):
-                raise ValueError(f"{int(image_mask.sum())} image tokens for pictures of {len(features)} tokens")
-            embeds = embeds.masked_scatter(image_mask[..., None], features.to(embeds.device, embeds.dtype))
+            embeds = with_pictures(embeds, input_ids, features, self.config.image_token_id)
         return self.language_model(
             inputs_embeds=embeds,
             attention_mask=attention_mask,
@@ -122,11 +117,7 @@ class XComposer1ForConditionalGeneration(XComposer1PreTrainedModel, GenerationMi
     def __init__(self, config: XComposer1Config) -> None:
         super().__init__(config)
         self.model = XComposer1Model(config)
-        text = config.get_text_config()
-        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
-        self.post_init()
-        # A reply is text: a picture's place in it would have no picture.
-        self.generation_config.suppress_tokens = [config.image_token_id]  # pyright: ignore[reportOptionalMemberAccess]
+        add_head(self)
 
     @can_return_tuple
     def forward(
@@ -158,15 +149,4 @@ class XComposer1ForConditionalGeneration(XComposer1PreTrainedModel, GenerationMi
             inputs_embeds=inputs_embeds,
             **kwargs,
         )
-        logits = self.lm_head(slice_logits_to_keep(outputs.last_hidden_state, logits_to_keep))
-        loss = None
-        if labels is not None:
-            vocabulary = self.config.get_text_config().vocab_size
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocabulary, **kwargs)
-        return CausalLMOutputWithPast(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
+        return to_logits(self, outputs, labels, logits_to_keep, **kwargs)
