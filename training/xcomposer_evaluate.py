@@ -33,7 +33,7 @@ from .picture_book.stories import make_story
 from .pictures import TEST_SEED, render_pool, scenes_for
 from .samples import Item, Pool
 from .xcomposer_book import item_sample, load
-from .xcomposer_train import build_model
+from .xcomposer_tiny import build_model
 
 
 def assemble(data: Path, weights: Path, out: Path) -> None:

@@ -2,306 +2,37 @@
 
     python -m training.xcomposer_train --data FOLDER --out FOLDER --minutes 5
 
-The stages are the paper's in small: a decoder that knows the three tasks as text (each picture told in words); the
-projector alone, by describing pictures; then Partial LoRA and projector by choosing pictures, with the decoder frozen;
-then all three tasks with the decoder too. The ablation freezes one part while the others learn to choose. The eyes are
-nano-clip's and stay as they are. Needs torch, transformers and `limner.composer.models.xcomposer` alone.
-
-Choosing by context is not learnt from the replies "The B image." alone. Beside them, in training alone, the last tokens
-of each picture are asked what it shows, and the last one of each candidate whether it is the right one.
+`xcomposer_stages` says what is trained when, `xcomposer_samples` on what. Needs torch, transformers and
+`limner.composer.models.xcomposer` alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import lzma
 import math
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from limner.composer.models.xcomposer.config import XComposer2Config
 from limner.composer.models.xcomposer.model import XComposer2ForConditionalGeneration
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
-from torch.utils.data import IterableDataset, get_worker_info
 from transformers import TrainerCallback, TrainingArguments
-from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from .finetune import Rate, RatedTrainer, train_only
-from .llava import PATCHES, vision_state
 from .muon import MuonAdamW
-from .nano_clip import MEAN, MODEL, STD
-from .nano_clip import OUT as CLIP_FOLDER
-from .pictures import SIDE_PX
+from .xcomposer_measure import measure
+from .xcomposer_samples import LETTER, NAME, REPLY, VERDICT, Batches, Samples
+from .xcomposer_stages import ABLATION, FRESH, STAGES, Stage
+from .xcomposer_tiny import Seeing, build_model, read_pictures, see
 
-TASKS = ("write", "spot", "select", "describe")
-DRILL = len(TASKS)  # a choice between colours, with the pictures before it and no text
-REPLY, LETTER, NAME, VERDICT = 1, 2, 3, 4  # what a place in a batch is to learn
-LETTER_WEIGHT, NAME_SHARE, VERDICT_SHARE = 8.0, 0.3, 1.0
-DECODER, PROJECTOR = r"\.linear\.|(?:input|attention)_layernorm|language_model\.norm|embed_tokens|lm_head", "projector"
-ATTENTION, FEED_FORWARD = r"self_attn\.\w+\.lora_", r"mlp\.\w+\.lora_"
 EYES = "vision_tower."
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What one stage trains, on what, and for how long."""
-
-    name: str
-    begin: str | None  # the stage whose weights it begins with
-    learns: tuple[str, ...]
-    mix: tuple[float, ...]  # share of the batches by task
-    share: float  # of the time
-    words: bool = False  # pictures are told in words
-
-
-FRESH = "fresh"  # what the ablation begins with
-_PARTS = (PROJECTOR, ATTENTION, FEED_FORWARD)
-_CHOOSING = (0.0, 0.0, 0.6, 0.15, 0.25)
-STAGES = (
-    Stage("base", None, (DECODER,), (0.2, 0.1, 0.35, 0.0, 0.35), 0.26, words=True),
-    Stage("aligned", "base", (PROJECTOR,), (0.0, 0.0, 0.0, 1.0, 0.0), 0.05),
-    Stage("adapted", "aligned", _PARTS, _CHOOSING, 0.20),
-    Stage("whole", "adapted", (DECODER, *_PARTS), (0.35, 0.15, 0.4, 0.1, 0.0), 0.21),
-    # The ablation, as many steps for each as the first one made in its time: the decoder has read pictures, as the
-    # paper's has in its first stage, and is frozen; Partial LoRA is new, and the projector that of the second stage.
-    Stage("nothing-frozen", FRESH, _PARTS, _CHOOSING, 0.07),
-    Stage("frozen-projector", FRESH, (ATTENTION, FEED_FORWARD), _CHOOSING, 0.07),
-    Stage("frozen-attention", FRESH, (PROJECTOR, FEED_FORWARD), _CHOOSING, 0.07),
-    Stage("frozen-feed-forward", FRESH, (PROJECTOR, ATTENTION), _CHOOSING, 0.07),
-)
-ABLATION = 4  # of the stages, the last ones
-
-
-def tiny_config(numbers: dict[str, Any]) -> XComposer2Config:
-    """The shape of the tiny model: nano-clip's eyes, a decoder of nano-vlm's size with two key-value heads."""
-    vision = MODEL["vision_cfg"]
-    return XComposer2Config(
-        text_config={
-            "vocab_size": numbers["vocab_size"], "hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 6,
-            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 4096,
-            "plora_rank": 32, "plora_alpha": 32, "bos_token_id": numbers["bos_token_id"],
-            "eos_token_id": numbers["eos_token_id"], "pad_token_id": numbers["pad_token_id"],
-        },
-        vision_config={
-            "hidden_size": vision["width"], "intermediate_size": vision["width"] * 4,
-            "num_hidden_layers": vision["layers"], "num_attention_heads": vision["width"] // vision["head_width"],
-            "image_size": SIDE_PX, "patch_size": vision["patch_size"], "hidden_act": "gelu",
-        },
-        image_token_id=numbers["image_token_id"],
-    )  # fmt: skip
-
-
-def eyes_state() -> dict[str, Tensor]:
-    """nano-clip's tower for pictures that are scaled as XComposer's are: the difference is put into its weights.
-
-    With x = (p - m) / s in place of (p - m') / s', the patch embedding W x' is (W s / s') x and a constant, which the
-    patches' positions take up. Patches do not overlap and nothing is padded, so both are the same but for rounding.
-    """
-    clip = {name: tensor.float() for name, tensor in load_file(CLIP_FOLDER / "open_clip_model.safetensors").items()}
-    state = vision_state(clip, MODEL["vision_cfg"]["layers"])
-    mean, deviation = torch.tensor(OPENAI_CLIP_MEAN), torch.tensor(OPENAI_CLIP_STD)
-    patches = state["embeddings.patch_embedding.weight"]  # (width, 3, side, side)
-    shift = ((mean - torch.tensor(MEAN)) / torch.tensor(STD)).view(1, 3, 1, 1)
-    positions = state["embeddings.position_embedding.weight"].clone()  # (1 + patches, width)
-    positions[1:] += (patches * shift).sum((1, 2, 3))
-    state["embeddings.position_embedding.weight"] = positions
-    state["embeddings.patch_embedding.weight"] = patches * (deviation / torch.tensor(STD)).view(1, 3, 1, 1)
-    return state
-
-
-def build_model(numbers: dict[str, Any]) -> XComposer2ForConditionalGeneration:
-    """A fresh decoder behind nano-clip's eyes."""
-    torch.manual_seed(11)
-    model = XComposer2ForConditionalGeneration(tiny_config(numbers))
-    tower = model.model.vision_tower
-    prefix = "vision_model." if any(name.startswith("vision_model.") for name in tower.state_dict()) else ""
-    missing, unexpected = tower.load_state_dict({prefix + k: v for k, v in eyes_state().items()}, strict=False)
-    assert not unexpected and not [name for name in missing if "position_ids" not in name], (missing, unexpected)
-    return model
-
-
-def pixel_values(pixels: np.ndarray) -> Tensor:
-    """(n, 80, 80, 3) uint8 to (n, 3, 80, 80) float32, scaled as the processor does."""
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
-    return (values - torch.tensor(OPENAI_CLIP_MEAN).view(3, 1, 1)) / torch.tensor(OPENAI_CLIP_STD).view(3, 1, 1)
-
-
-def read_pictures(file: Path, count: int) -> np.ndarray:
-    """The first `count` pictures of a square of them, (count, 80, 80, 3) uint8."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None
-    whole = np.asarray(Image.open(file).convert("RGB"))
-    rows, columns = whole.shape[0] // SIDE_PX, whole.shape[1] // SIDE_PX
-    cut = whole.reshape(rows, SIDE_PX, columns, SIDE_PX, 3).swapaxes(1, 2)
-    return cut.reshape(-1, SIDE_PX, SIDE_PX, 3)[:count]
-
-
-class Seeing(nn.Module):
-    """The model with what its frozen eyes see of every picture of the world, computed once."""
-
-    def __init__(self, model: XComposer2ForConditionalGeneration, seen: Tensor) -> None:
-        super().__init__()
-        self.model = model
-        self.register_buffer("seen", seen, persistent=False)  # (pictures, patches, width)
-
-    def forward(
-        self, input_ids: Tensor, where: Tensor, pictures: Tensor, image_rows: Tensor, image_columns: Tensor
-    ) -> Tensor:
-        """The logits at the flat places `where`."""
-        inner = self.model.model
-        embeds = inner.get_input_embeddings()(input_ids)
-        places = None
-        if len(pictures):
-            places = (image_rows, image_columns)
-            embeds = embeds.index_put(places, inner.projector(self.seen[pictures]).flatten(0, 1).to(embeds.dtype))
-        hidden = inner.language_model(inputs_embeds=embeds, image_places=places, use_cache=False).last_hidden_state
-        return self.model.lm_head(hidden.flatten(0, 1)[where])
-
-
-@torch.no_grad()
-def see(model: XComposer2ForConditionalGeneration, pixels: np.ndarray, device: torch.device) -> Tensor:
-    """What the eyes see of pictures, (n, patches, width)."""
-    parts = [model.model._see(pixel_values(part).to(device)) for part in np.array_split(pixels, 1 + len(pixels) // 256)]
-    return torch.cat(parts)
-
-
-class Samples:
-    """The packed samples, and batches of them."""
-
-    def __init__(self, file: Path, numbers: dict[str, Any], first_picture: int) -> None:
-        """Args: first_picture: the row of this file's first picture among all."""
-        arrays = np.load(io.BytesIO(lzma.decompress(file.read_bytes())))
-        self.data: dict[str, np.ndarray] = {name: arrays[name] for name in arrays.files}
-        self.numbers, self.first = numbers, first_picture
-        data = self.data
-        self.pictures = len(data["names"])
-        self.words_length = (data["words"] >= 0).sum(1)
-        counts = np.diff(data["row_starts"])
-        self.lengths = np.diff(data["starts"]) + (PATCHES - 1) * counts
-        self.by_task = [np.flatnonzero(data["task"] == task) for task in range(len(TASKS))]
-        self.by_task.append(
-            np.array([row for row in self.by_task[TASKS.index("select")] if self._in_colour_alone(row)])
-        )
-        self.by_task = [rows[np.argsort(self.lengths[rows], kind="stable")] for rows in self.by_task]
-
-    def _shown(self, row: int) -> np.ndarray:
-        return self.data["rows"][self.data["row_starts"][row] : self.data["row_starts"][row + 1]].astype(np.int64)
-
-    def _in_colour_alone(self, row: int) -> bool:
-        """Whether a choice has pictures before it, and candidates that differ in nothing but their colour."""
-        shown, count = self._shown(row), int(self.data["candidates"][row])
-        names = self.data["names"][shown[-count:]]  # subject, colour, place
-        return len(shown) > count and bool((names[:, [0, 2]] == names[0, [0, 2]]).all())
-
-    def draw(self, task: int, tokens: int, rng: np.random.Generator) -> np.ndarray:
-        """Samples of one task of like lengths, about so many tokens together."""
-        rows = self.by_task[task]
-        begin = int(rng.integers(len(rows)))
-        count = max(1, tokens // int(self.lengths[rows[begin]]))
-        window = rows[max(0, begin - 2 * count) : begin + 2 * count]
-        return rng.permutation(window)[:count]
-
-    def batch(self, rows: Sequence[int], *, words: bool, drill: bool = False) -> dict[str, Tensor]:
-        """Tokens padded on the right, and what is to be learnt at which flat places, in what shares.
-
-        Args:
-            rows: of the samples, all of one task.
-            words: pictures are told in words.
-            drill: the text around the pictures before the question is left out.
-        """
-        made = [self._one(int(row), words=words, drill=drill) for row in rows]
-        longest = max(len(ids) for ids, _, _ in made)
-        input_ids = np.full((len(made), longest), self.numbers["pad_token_id"], np.int64)
-        places: list[np.ndarray] = []
-        for number, (ids, learnt, _) in enumerate(made):
-            input_ids[number, : len(ids)] = ids
-            places.append(learnt + np.array([[number * longest], [0], [0]]))
-        where, targets, kinds = np.concatenate(places, 1)
-        shown = np.concatenate([pictures for _, _, pictures in made])
-        image_rows, image_columns = np.nonzero(input_ids == self.numbers["image_token_id"])
-        arrays = {
-            "input_ids": input_ids, "where": where, "targets": targets, "kinds": kinds, "weights": _weights(kinds),
-            "pictures": shown + self.first if not words else shown[:0],
-            "image_rows": image_rows, "image_columns": image_columns,
-        }  # fmt: skip
-        return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
-
-    def _one(self, row: int, *, words: bool, drill: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tokens, (places, targets, kinds) and pictures of a sample."""
-        data = self.data
-        packed = data["ids"][data["starts"][row] : data["starts"][row + 1]].astype(np.int64)
-        shown, reply, count = self._shown(row), int(data["reply"][row]), int(data["candidates"][row])
-        at = np.flatnonzero(packed == self.numbers["image_token_id"])
-        if drill:
-            before = at[: len(shown) - count]
-            asked = int(before[-1]) + 1 + int(np.argmax(packed[before[-1] + 1 :] == self.numbers["question"]))
-            whole = len(packed)
-            packed = np.concatenate([packed[: self.numbers["head"]], packed[before], packed[asked:]])
-            reply -= whole - len(packed)
-            at = np.flatnonzero(packed == self.numbers["image_token_id"])
-        lengths = self.words_length[shown] if words else np.full(len(shown), PATCHES)
-        repeats = np.ones(len(packed), np.int64)
-        repeats[at] = lengths
-        ids = np.repeat(packed, repeats)
-        ends = (at + np.cumsum(lengths - 1)).astype(np.int64)  # the last token of each picture
-        if words:
-            for end, length, picture in zip(ends, lengths, shown, strict=True):
-                ids[end - length + 1 : end + 1] = data["words"][picture, :length]
-        begin = reply + len(ids) - len(packed)
-        where = [np.arange(begin - 1, len(ids) - 1)]
-        targets = [ids[begin:]]
-        kinds = [np.full(len(ids) - begin, REPLY)]
-        if count:
-            kinds[0][1] = LETTER  # The | B | image.
-            right, wrong = self.numbers["verdicts"]
-            where.append(ends[-count:])
-            targets.append(np.where(np.arange(count) == data["answer"][row], right, wrong))
-            kinds.append(np.full(count, VERDICT))
-        if not words and len(shown):
-            where.append((ends[:, None] + np.array([-3, -2, -1])).ravel())
-            targets.append(data["names"][shown].ravel().astype(np.int64))
-            kinds.append(np.full(3 * len(shown), NAME))
-        return ids, np.stack([np.concatenate(part) for part in (where, targets, kinds)]), shown
-
-
-def _weights(kinds: np.ndarray) -> np.ndarray:
-    """The share of each place in the loss: replies 1 together, the letter heavier; what is asked beside, its own."""
-    weights = np.zeros(len(kinds), np.float32)
-    reply = np.isin(kinds, (REPLY, LETTER))
-    weights[reply] = np.where(kinds[reply] == LETTER, LETTER_WEIGHT, 1.0)
-    weights[reply] /= weights.sum()
-    for kind, share in ((NAME, NAME_SHARE), (VERDICT, VERDICT_SHARE)):
-        mask = kinds == kind
-        weights[mask] = share / max(1, mask.sum())
-    return weights
-
-
-class Batches(IterableDataset):
-    """Whole batches, each of one task."""
-
-    def __init__(self, samples: Samples, stage: Stage, tokens: int, seed: int) -> None:
-        self.samples, self.stage, self.tokens, self.seed = samples, stage, tokens, seed
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        worker = get_worker_info()
-        rng = np.random.default_rng([self.seed, worker.id if worker else 0])
-        while True:
-            task = int(rng.choice(len(self.stage.mix), p=self.stage.mix))
-            rows = self.samples.draw(task, self.tokens, rng)
-            batch = self.samples.batch(rows, words=self.stage.words, drill=task == DRILL)
-            yield {**batch, "task": (*TASKS, "drill")[task]}
 
 
 class Clock(TrainerCallback):
@@ -405,46 +136,6 @@ def train_stage(
     )  # fmt: skip
     trainer.train()
     return trainer
-
-
-@torch.no_grad()
-def answers(
-    seeing: Seeing, held: Samples, asked: range, *, words: bool, drill: bool, device: torch.device
-) -> dict[str, float]:
-    """How many of the letters of these questions are right, of the verdicts and of the names beside them."""
-    letters, verdicts = torch.tensor(held.numbers["letters"]), torch.tensor(held.numbers["verdicts"])
-    right: dict[str, list[bool]] = defaultdict(list)
-    for first in range(0, len(asked), 64):
-        rows = asked[first : first + 64]
-        batch = held.batch(rows, words=words, drill=drill)
-        at = batch["kinds"] != REPLY
-        kinds, targets = batch["kinds"][at], batch["targets"][at]
-        inputs = {name: batch[name] for name in ("input_ids", "pictures", "image_rows", "image_columns")}
-        inputs["where"] = batch["where"][at]
-        logits = seeing(**{name: value.to(device) for name, value in inputs.items()}).float().cpu()
-        for row, scores in zip(rows, logits[kinds == LETTER], strict=True):
-            among = letters[: int(held.data["candidates"][row])]
-            right["letters"].append(int(scores[among].argmax()) == int(held.data["answer"][row]))
-        said = verdicts[logits[kinds == VERDICT][:, verdicts].argmax(-1)]
-        right["verdicts"] += (said == targets[kinds == VERDICT]).tolist()
-        right["names"] += (logits[kinds == NAME].argmax(-1) == targets[kinds == NAME]).tolist()
-    return {kind: round(float(np.mean(values)), 4) for kind, values in right.items() if values}
-
-
-def measure(
-    seeing: Seeing, held: Samples, count: int, *, words: bool, device: torch.device
-) -> dict[str, dict[str, float]]:
-    """Answers to held-out questions: colour in the pictures alone, nothing before, colour in the text too, no text."""
-    seeing.eval()
-    third = len(held.data["task"]) // 3
-    figures: dict[str, dict[str, float]] = {}
-    kinds = ("colour in the pictures alone", "without context", "colour in text and pictures", "pictures without text")
-    for number, name in enumerate(kinds):
-        first = number % 3 * third
-        asked = range(first, first + min(count, third))
-        figures[name] = answers(seeing, held, asked, words=words, drill=number == 3, device=device)
-    seeing.train()
-    return figures
 
 
 def fresh(aligned: dict[str, Tensor], whole: dict[str, Tensor]) -> dict[str, Tensor]:

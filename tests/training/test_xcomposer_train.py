@@ -15,23 +15,10 @@ from training.finetune import Rate, train_only
 from training.picture_book.world import Scene, Thing
 from training.samples import Pool
 from training.xcomposer_book import Encoder, load, numbers, pack, samples_of, save, shown, train_tokenizer
-from training.xcomposer_train import (
-    DRILL,
-    LETTER,
-    NAME,
-    REPLY,
-    STAGES,
-    TASKS,
-    VERDICT,
-    Samples,
-    Seeing,
-    build_model,
-    fresh,
-    parser,
-    pixel_values,
-    read_pictures,
-    train_stage,
-)
+from training.xcomposer_samples import DRILL, LETTER, NAME, REPLY, TASKS, VERDICT, Samples
+from training.xcomposer_stages import STAGES
+from training.xcomposer_tiny import Seeing, build_model, pixel_values, read_pictures
+from training.xcomposer_train import fresh, parser, train_stage
 
 SHAPE = {"vocab_size": 64, "image_token_id": 3, "bos_token_id": 1, "eos_token_id": 5, "pad_token_id": 2}
 PLACES_SEEN = ("meadow", "forest", "beach", "lake", "mountains", "village", "city", "farm", "desert", "garden")
