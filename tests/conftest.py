@@ -13,6 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from .colours import COLOURS, ColourEncoder, Paint
+from .composer.servers import ScriptedServer
 from .s3 import environment, serving
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -72,6 +73,14 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield system
     system.rm("bucket", recursive=True)
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A server on loopback that speaks OpenAI's chat completions, with answers that the test writes."""
+    server = ScriptedServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -34,13 +34,6 @@ def wiring() -> Iterator[Wiring]:
         model.close()
 
 
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.close()
-
-
 def test_settings_reach_the_model(limner: Limner, library: Path, tmp_path: Path, own_folder: Path) -> None:
     asked: list[ModelOptions] = []
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,13 +31,6 @@ from .test_page import open_page
 KEY = "sk-limner-0123456789abcdefXYZ"
 TEXT = "# Colours\n\nEverything was red that day.\n\nEverything was blue that day.\n"
 Made = Callable[..., Article]
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

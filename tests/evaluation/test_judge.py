@@ -48,13 +48,6 @@ def texts(messages: Sequence[Message]) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.close()
-
-
-@pytest.fixture
 def served(server: ScriptedServer) -> Iterator[ServedModel]:
     model = load_model("openai:m", ModelOptions(base_url=server.base_url, retries=0))
     assert isinstance(model, ServedModel)
