@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .atomic import whole_file
-from .catalogue import read_rows
-from .folder import CATALOGUE, FULL, INDEX, VECTORS, discard_strays, last_generation, part_number, part_paths
+from .folder import FULL, INDEX, VECTORS, part_number, part_paths
 from .full_vectors import FullVectorsWriter, read_full_vectors
 from .index_types import QUANTISED, type_for
-from .lists import Lists, own_lists
-from .lock import writing
-from .manifest import check_parts, damaged, read_manifest, write_manifest
+from .lists import Lists
+from .manifest import damaged
 from .memory import check_memory
 from .quantised import QuantisedIndex, read_quantised, write_quantised
 from .records import Manifest
@@ -105,36 +103,3 @@ def writing_index(
         with whole_file(path) as file:
             index.write(file)
     writer.parts.append((path.name, file.sha256, file.size))
-
-
-def rewrite_index(library: Path) -> None:
-    """Make the index anew from the vectors; everything else stays as it is.
-
-    Raises:
-        LibraryLocked, WriteFailed, LibraryDamaged, MemoryShort: the library is as it was.
-    """
-    import numpy as np
-
-    with writing(library):
-        manifest = read_manifest(library)
-        check_parts(library, manifest, ignore=INDEX_PARTS)
-        number = last_generation(library) + 1
-        rows = read_rows(part_paths(library, manifest, CATALOGUE), ("vector_id",))
-        wanted = np.unique(rows["vector_id"].to_numpy())
-        lists = own_lists(library, manifest)
-        with writing_index(library, number, manifest.dimension, len(wanted), manifest.index_type, lists) as index:
-            for ids, vectors in read_chunks(part_paths(library, manifest, VECTORS), manifest.dimension):
-                still = np.isin(ids, wanted)
-                index.add(ids[still], vectors[still])
-        parts = {part: digest for part, digest in manifest.parts.items() if not part.startswith(INDEX_PARTS)}
-        sizes = {part: manifest.sizes[part] for part in parts}
-        write_manifest(
-            library,
-            replace(
-                manifest,
-                generation=number,
-                parts=parts | {name: digest for name, digest, _ in index.parts},
-                sizes=sizes | {name: size for name, _, size in index.parts},
-            ),
-        )
-        discard_strays(library)

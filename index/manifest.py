@@ -111,7 +111,10 @@ def check_parts(
             continue
         fault = part_fault(library, manifest, name, digest=digest(name))
         if fault:
-            raise damaged(library, f"its part {name} {fault}")
+            raise LibraryDamaged(
+                f"the library {library} is damaged: its part {name} {fault}",
+                f"`limner index verify --library {library}` names what mends it",
+            )
 
 
 def part_fault(library: Path, manifest: Manifest, name: str, *, digest: bool = True) -> str | None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .catalogue import read_rows
+from .compact import MADE_OF_OTHERS, make_anew
 from .duplicates import read_groups
 from .errors import LibraryDamaged
 from .folder import CATALOGUE, DUPLICATES, INDEX, LISTS, VECTORS, part_paths
-from .index_file import INDEX_PARTS, open_index, rewrite_index
+from .index_file import INDEX_PARTS, open_index
 from .manifest import part_fault, read_manifest
 from .places import place
 from .records import Manifest
@@ -54,21 +55,21 @@ def verify(library: Path, *, files: bool = False) -> list[Fault]:
 
 
 def repair(library: Path) -> list[Fault]:
-    """Make anew what other parts of the library hold, which is its index; return what is still wrong.
+    """Make anew what catalogue and vectors hold, which is all but sentences and lists; return what is still wrong.
 
     Raises:
         LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.
     """
     library = Path(os.path.abspath(library))  # noqa: PTH100
     faults = verify(library)
-    if faults and all(fault.part.startswith(INDEX_PARTS) for fault in faults):
-        rewrite_index(library)
+    if faults and all(fault.part.startswith(MADE_OF_OTHERS) for fault in faults):
+        make_anew(library, tuple(kind for kind in MADE_OF_OTHERS if any(f.part.startswith(kind) for f in faults)))
         faults = verify(library)
     return faults
 
 
 def _fix(library: Path, part: str) -> str:
-    if part.startswith(INDEX_PARTS):
+    if part.startswith(MADE_OF_OTHERS):
         return f"limner index verify --repair --library {library}"
     if part.startswith(LISTS):
         return f"limner index build SOURCE --library {library} --lists LISTS.faiss"

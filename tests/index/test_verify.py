@@ -18,6 +18,7 @@ from limner.index.vectors import read_index
 from limner.index.verify import repair, verify
 
 from ..colours import ColourEncoder, Paint
+from ..scenes import scene
 
 PARTS = ["catalogue/000001.parquet", "vectors/000001-0000.parquet", "index-000001.faiss"]
 
@@ -59,7 +60,7 @@ def test_verify_names_a_harmed_part(library: Path, part: str, harm: str) -> None
         (library / part).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     [fault] = [fault for fault in verify(library) if fault.part == part]
     assert "missing" in fault.what if harm == "gone" else "changed" in fault.what
-    assert ("--repair" if part.endswith("faiss") else "--rebuild") in fault.fix
+    assert ("--rebuild" if part.startswith(("catalogue", "vectors")) else "--repair") in fault.fix
     assert str(library) in fault.fix
 
 
@@ -83,6 +84,36 @@ def test_repair_makes_the_index_anew(library: Path, harm: str) -> None:
     assert [Library.open(library, encoder=ColourEncoder()).search(text, 20) for text in ("red", "blue")] == results
     assert len(list(library.glob("index-*"))) == 1
     assert update(library, encoder=ColourEncoder()).unchanged == 9
+
+
+@pytest.mark.parametrize("kind", ["words-", "duplicates-", "skipped-"])
+@pytest.mark.parametrize("harm", ["gone", "cut"])
+def test_repair_makes_anew_what_the_catalogue_holds(library: Path, colour_folder: Path, kind: str, harm: str) -> None:
+    scene(1).save(colour_folder / "scene.png")
+    scene(1).save(colour_folder / "scene again.jpg")
+    (colour_folder / "broken.png").write_bytes(b"no picture")
+    update(library, encoder=ColourEncoder())
+
+    def state() -> tuple[object, ...]:
+        opened = Library.open(library, encoder=ColourEncoder())
+        hits = [[(hit.image, hit.score) for hit in opened.search(text, 20)] for text in ("red", "again", "copy")]
+        return hits, [[image.id for image in group] for group in opened.groups()]
+
+    before = state()
+    assert len(before[1]) == 2, "copies, and near ones"
+    harmed = sorted(library.glob(f"{kind}*"))[-1]
+    if harm == "gone":
+        harmed.unlink()
+    else:
+        harmed.write_bytes(harmed.read_bytes()[:-1])
+    with pytest.raises(LibraryDamaged, match=harmed.name) as caught:
+        Library.open(library, encoder=ColourEncoder())
+    assert "verify" in caught.value.hint
+
+    assert repair(library) == verify(library) == []
+    assert state() == before
+    again = update(library, encoder=ColourEncoder())
+    assert (again.unchanged, len(again.skipped)) == (11, 1), "a forgotten file is tried again"
 
 
 def test_repaired_index_goes_with_parts_that_are_taken_in_later(
