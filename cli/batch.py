@@ -251,7 +251,8 @@ def _show(made: Batch, *, as_json: bool) -> None:
     else:
         for row in shown:
             said = row.title if row.status == "done" else row.reason
-            console.print(f"{terminal.clean(row.id or row.where)}: {_state(row)}: {terminal.clean(said)}")
+            parts = (row.id or row.where, _state(row), said)  # a draft may have no title
+            console.print(": ".join(terminal.clean(part) for part in parts if part))
     if (more := len(made.rows) - (min(len(shown), _TABLE_ROWS) if console.is_terminal else len(shown))) > 0:
         console.print(f"and {more} more rows, in {RESULT}", style="dim")
     _tell_left(made)

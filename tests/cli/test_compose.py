@@ -168,6 +168,24 @@ def test_compose_resumes_after_an_interrupt(limner: Limner, library: Path, tmp_p
     assert model.asked == ["select"]
 
 
+@pytest.mark.parametrize("command", ["compose", "batch"])
+def test_what_is_a_library_or_a_file_receives_no_article(
+    limner: Limner, library: Path, tmp_path: Path, command: str
+) -> None:
+    briefs = tmp_path / "briefs.jsonl"
+    briefs.write_text('{"id": "a", "instruction": "red"}\n')
+    before = sorted(path.name for path in library.iterdir())
+    asked = (command, "red" if command == "compose" else briefs, "--library", library)
+
+    into_library = limner(*asked, "--out", library)
+    into_file = limner(*asked, "--out", briefs)
+
+    assert (into_library.exit_code, into_file.exit_code) == (1, 1)
+    assert f"{library} is a library of pictures" in into_library.stderr
+    assert f"{briefs} is a file" in into_file.stderr
+    assert sorted(path.name for path in library.iterdir()) == before
+
+
 def test_compose_into_another_runs_folder_is_refused(limner: Limner, library: Path, tmp_path: Path) -> None:
     options = ("--library", library, "--out", tmp_path / "out")
     limner("compose", "red", *options)
