@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def render(
     source: Annotated[
-        Path, typer.Argument(metavar="ARTICLE.json", help="The article.json of a composition.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="ARTICLE.json", help="The article.json of a composition, or its folder.", show_default=False
+        ),
     ],
     formats: options.Formats = None,
     embed: options.Embed = None,
@@ -34,9 +37,13 @@ def render(
     from ..composer.article_json import read_article
     from ..composer.render import FILE_NAMES
     from ..composer.render import render as make
+    from ..composer.run import check_out
 
+    if source.is_dir():
+        source /= "article.json"
     article = read_article(source)
     folder = source.parent if out is None else out
+    check_out(folder)
     if folder.absolute() != source.parent.absolute():
         _copy_pictures(article, source.parent, folder)
     make(article, folder, formats=[str(form) for form in settings.format], embed=settings.embed)

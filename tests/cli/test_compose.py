@@ -293,6 +293,24 @@ def test_render_again_with_the_pictures_inside(limner: Limner, library: Path, tm
     assert "data:image/png;base64," in (out / "article.html").read_text()
 
 
+def test_render_takes_the_folder_of_an_article_and_writes_into_no_library(
+    limner: Limner, library: Path, tmp_path: Path
+) -> None:
+    limner("compose", "red", "--library", library, "--out", tmp_path / "out")
+    (tmp_path / "out" / "article.md").unlink()
+
+    result = limner("render", tmp_path / "out")
+    refused = limner("render", tmp_path / "out", "--out", library)
+    nothing = limner("render", library)
+
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "out" / "article.md").is_file()
+    assert refused.exit_code == nothing.exit_code == 1
+    assert "is a library of pictures" in refused.stderr
+    assert "cannot read" in nothing.stderr
+    assert not list(library.glob("article*"))
+
+
 def test_render_elsewhere_takes_the_pictures_along(limner: Limner, library: Path, tmp_path: Path) -> None:
     limner("compose", "red", "--library", library, "--out", tmp_path / "out")
 
