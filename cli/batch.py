@@ -12,6 +12,7 @@ import typer
 from . import options, terminal
 from .groups import Given, with_groups
 from .making import MAKING, brief_flags
+from .out_folder import check_out
 from .running import RUNNING
 from .wiring import Wiring, library_folder, load_models, own_device, selector_name, wiring_of, within_world, writer_name
 
@@ -100,6 +101,7 @@ def batch(
     from ..composer.batch.rows import Row, read_rows
     from .batch_progress import Rows
 
+    check_out(out)
     folder = library_folder(settings.library)
     rows = read_rows(briefs, _defaults(settings, defaults, {"where": where, **brief_flags(making)}))
     wiring = wiring_of(ctx)

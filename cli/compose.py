@@ -14,6 +14,7 @@ from . import brief as briefs
 from . import options, terminal
 from .groups import Given, with_groups
 from .making import MAKING, brief_flags
+from .out_folder import check_out
 from .running import RUNNING
 from .wiring import (
     Wiring,
@@ -221,6 +222,7 @@ def _run(
     wiring: Wiring = wiring_of(ctx)
     draft = None if fields.draft is None else read_draft(fields.draft, title=fields.title)
     brief = to_brief(fields)
+    check_out(out)
     check_run(out, brief=brief, draft=draft, resume=resume)
     opened = None
     searched = NoLibrary()

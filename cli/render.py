@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import options, terminal
+from .out_folder import check_out
 
 if TYPE_CHECKING:
     from ..composer.article import Article
@@ -37,7 +38,6 @@ def render(
     from ..composer.article_json import read_article
     from ..composer.render import FILE_NAMES
     from ..composer.render import render as make
-    from ..composer.run import check_out
 
     if source.is_dir():
         source /= "article.json"

@@ -76,10 +76,6 @@ class ArticleInvalid(LimnerError):
     """An article.json that is not one, or an article whose pictures are not beside it."""
 
 
-class OutTaken(LimnerError):
-    """What is to receive an article is a file, or a library of pictures."""
-
-
 class RunMismatch(LimnerError):
     """A run folder that belongs to another brief, draft or model."""
 

@@ -20,10 +20,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ..index.atomic import write_failed, write_whole
-from ..index.manifest import MANIFEST_NAME
 from .article import Brief, Draft
 from .article_json import brief_tree
-from .errors import OutTaken, RunMismatch
+from .errors import RunMismatch
 from .models.passing import Passing
 from .protocols import Message, Model, Picture, Sampling
 
@@ -79,7 +78,6 @@ def open_run(
 
     Raises:
         RunMismatch: another brief, draft or model was at work here, or there is nothing to resume.
-        OutTaken: as `check_out`.
         WriteFailed: the folder cannot be written.
     """
     folder = out / "run"
@@ -95,24 +93,11 @@ def open_run(
     return Run(folder)
 
 
-def check_out(out: Path) -> None:
-    """Raise where an article, or a batch of some, would stand in a library or in the place of a file.
-
-    Raises:
-        OutTaken: it would.
-    """
-    if out.exists() and not out.is_dir():
-        raise OutTaken(f"{out} is a file", "name a folder for --out, new or of an earlier run")
-    if (out / MANIFEST_NAME).is_file():
-        raise OutTaken(f"{out} is a library of pictures", "name a folder of its own for --out")
-
-
 def check_run(out: Path, *, brief: Brief, draft: Draft | None, resume: bool) -> None:
     """Raise what `open_run` would for this brief and draft, whatever the models: to be asked before they are loaded.
 
     Raises:
         RunMismatch: another brief or draft was at work here, or there is nothing to resume.
-        OutTaken: as `check_out`.
     """
     asked = _asked(brief, draft)
     before = _before(out, resume=resume)
@@ -127,7 +112,6 @@ def _asked(brief: Brief, draft: Draft | None) -> dict[str, Any]:
 
 def _before(out: Path, *, resume: bool) -> dict[str, Any] | None:
     """What the run that lies in `out` was asked for, or None where there is none."""
-    check_out(out)
     folder = out / "run"
     before = _read(folder / _RUN)
     if before is not None and isinstance(before.get("brief"), dict) and before["brief"].get("where", "") is None:

@@ -15,7 +15,6 @@ from typing import Any
 
 from ...index.atomic import alone_in, write_whole
 from ..errors import BatchBusy, RunMismatch
-from ..run import check_out
 from .engines import BatchProgress, Engine, Unseen
 from .page import write_page
 from .rows import BadRow, Row
@@ -66,12 +65,10 @@ def run_batch(
 
     Raises:
         RunMismatch: `out` holds a batch that is not to be resumed, or one of other models.
-        OutTaken: as `check_out`.
         BatchBusy: another process is at work in `out`.
         WriteFailed: the disk refused.
         EngineMissing, EngineFailed: of the engine.
     """
-    check_out(out)
     told = progress or Unseen()
     busy = BatchBusy(f"another process composes into {out}", "wait for it, or choose another --out")
     with alone_in(out, _LOCK, busy):

@@ -219,7 +219,7 @@ def test_damaged_library_names_the_part_and_the_fix(limner: Limner, library: Pat
 
     assert result.exit_code == 1
     assert part.name in result.stderr
-    assert "--rebuild" in result.stderr
+    assert f"limner index verify --library {library}" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "no-pictures"])

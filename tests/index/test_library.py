@@ -101,7 +101,7 @@ def test_open_names_damaged_part(colour_library: Library, part: str, harm: str) 
         path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(LibraryDamaged, match=part) as caught:
         Library.open(colour_library.folder)
-    assert "--rebuild" in caught.value.hint
+    assert f"limner index verify --library {colour_library.folder}" in caught.value.hint
 
 
 @pytest.mark.parametrize(
