@@ -69,8 +69,16 @@ class Exchange:
         self.path = handler.path
         self.headers = dict(handler.headers)
         self.body = body
+        self.answered: Callable[[], None] | None = None
+
+    def over(self) -> None:
+        """Count it as under way no more: before the first byte of its answer, which may lead to the next request."""
+        answered, self.answered = self.answered, None
+        if answered is not None:
+            answered()
 
     def send(self, status: int, body: str | dict[str, Any], kind: str = "application/json", **headers: str) -> None:
+        self.over()
         data = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.handler.send_response(status)
         for name, value in {"content-type": kind, "content-length": str(len(data)), **headers}.items():
@@ -82,6 +90,7 @@ class Exchange:
         self.send(status, {"error": {"message": message, "type": "error"}}, **headers)
 
     def begin_stream(self) -> None:
+        self.over()
         self.handler.send_response(200)
         self.handler.send_header("content-type", "text/event-stream")
         self.handler.send_header("transfer-encoding", "chunked")
@@ -118,6 +127,7 @@ class Exchange:
 
     def drop(self) -> None:
         """Close the connection in the middle of it all."""
+        self.over()
         self.handler.close_connection = True
         self.handler.connection.shutdown(socket.SHUT_RDWR)
 
@@ -138,6 +148,10 @@ class ScriptedServer:
         lock = Lock()
         outer = self
 
+        def ended() -> None:
+            with lock:
+                outer.under_way -= 1
+
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
@@ -155,6 +169,7 @@ class ScriptedServer:
                 if self.path != "/v1/chat/completions":
                     exchange.send(404, {"detail": "Not Found"})
                     return
+                exchange.answered = ended
                 with lock:
                     outer.asked.append(exchange)
                     outer.at.append(time.monotonic())
@@ -166,8 +181,7 @@ class ScriptedServer:
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
                 finally:
-                    with lock:
-                        outer.under_way -= 1
+                    exchange.over()
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
