@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from . import terminal
+from .out_folder import check_folder
 from .wiring import about_embedded, encoder_device, model_options, wiring_of
 
 if TYPE_CHECKING:
@@ -87,23 +88,17 @@ def checked_candidates(given: int) -> int:
 
 def check_outputs(out: Path | None, html: Path | None, *, start_over: bool) -> None:
     """Refuse to start over what is not kept, and what could not be written, or must not, once all the work is done."""
-    from ..evaluation.records import check_folder
+    from ..evaluation.records import check_folder as check_records
 
     if html is not None and html.is_dir():
         raise typer.BadParameter(f"{terminal.clean(html)} is a folder; name a file for the page", param_hint="--html")
-    if out is not None and (in_the_way := _in_the_way(out)):
-        raise typer.BadParameter(f"{terminal.clean(in_the_way)} is a file; name a folder", param_hint="--out")
-    if html is not None and (in_the_way := _in_the_way(html.parent)):
-        raise typer.BadParameter(f"{terminal.clean(in_the_way)} is a file; name a folder", param_hint="--html")
+    if out is not None:
+        check_folder(out, "--out")
+    if html is not None:
+        check_folder(html.parent, "--html")
     if start_over and out is None:
         raise typer.BadParameter(
             "is for an evaluation that is kept; name its folder by --out", param_hint="--start-over"
         )
     if out is not None:
-        check_folder(out)
-
-
-def _in_the_way(folder: Path) -> Path | None:
-    """The file that keeps a folder from being made, or None."""
-    nearest = next((path for path in (folder, *folder.parents) if path.exists()), None)
-    return None if nearest is None or nearest.is_dir() else nearest
+        check_records(out)

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..index.errors import LimnerError
+import typer
+
+from . import terminal
 
 
-class OutTaken(LimnerError):
-    """What is to receive an article is a file, or a library of pictures."""
+def check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder that cannot be made because a file stands in its way.
+
+    Raises:
+        typer.BadParameter: names the file.
+    """
+    nearest = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if nearest is not None and not nearest.is_dir():
+        raise typer.BadParameter(f"{terminal.clean(nearest)} is a file; name a folder", param_hint=option)
 
 
 def check_out(out: Path) -> None:
     """Refuse to write an article, or a batch of some, into a library or in the place of a file.
 
     Raises:
-        OutTaken: that is what out is.
+        typer.BadParameter: that is what out is.
     """
     from ..index.manifest import MANIFEST_NAME
 
-    if out.exists() and not out.is_dir():
-        raise OutTaken(f"{out} is a file", "name a folder for --out, new or of an earlier run")
+    check_folder(out, "--out")
     if (out / MANIFEST_NAME).is_file():
-        raise OutTaken(f"{out} is a library of pictures", "name a folder of its own for --out")
+        raise typer.BadParameter(
+            f"{terminal.clean(out)} is a library of pictures; name a folder of its own", param_hint="--out"
+        )

@@ -34,7 +34,7 @@ def render(
     """Render ARTICLE.json again: in other formats, with its pictures inside, after an edit."""
     from .settings import load_settings
 
-    settings = load_settings({"format": tuple(formats) if formats else None, "embed": embed})
+    settings = load_settings({"format": formats, "embed": embed})
     from ..composer.article_json import read_article
     from ..composer.render import FILE_NAMES
     from ..composer.render import render as make

@@ -42,7 +42,7 @@ def verify(
     library: options.Library = None,
     files: Annotated[bool, typer.Option("--files", help="Look at each picture's file too.")] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make anew what other parts hold: index, words, duplicates, skipped files.")
+        bool, typer.Option("--repair", help="Make index, words and duplicates anew from catalogue and vectors.")
     ] = False,
     as_json: options.Json = False,
 ) -> None:

@@ -55,7 +55,9 @@ def verify(library: Path, *, files: bool = False) -> list[Fault]:
 
 
 def repair(library: Path) -> list[Fault]:
-    """Make anew what catalogue and vectors hold, which is all but sentences and lists; return what is still wrong.
+    """Make anew what is made of catalogue and vectors, if no more is damaged; return what is still wrong.
+
+    A damaged list of skipped files is forgotten, and they are tried again.
 
     Raises:
         LibraryMissing, LibraryDamaged, LibraryLocked, WriteFailed: as `build`.

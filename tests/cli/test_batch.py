@@ -344,8 +344,10 @@ def test_words_illustrate_drafts_without_a_model(limner: Limner, library: Path, 
     drafts = tmp_path / "drafts"
     drafts.mkdir()
     (drafts / "one.md").write_text("# One\n\nEverything was red that day.\n")
+    (drafts / "untitled.md").write_text("Everything was blue that day.\n")
     result = limner("batch", drafts, "--library", library, "--out", tmp_path / "out", "--model", "words")
     assert result.exit_code == 0, result.stderr
+    assert {"one: done: One", "untitled: done"} <= set(result.stderr.splitlines())
 
 
 def test_json_is_the_record_with_the_paths(batch: Batch, tmp_path: Path) -> None:

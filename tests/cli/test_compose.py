@@ -179,10 +179,12 @@ def test_what_is_a_library_or_a_file_receives_no_article(
 
     into_library = limner(*asked, "--out", library)
     into_file = limner(*asked, "--out", briefs)
+    below_file = limner(*asked, "--out", briefs / "below")
 
-    assert (into_library.exit_code, into_file.exit_code) == (1, 1)
+    assert (into_library.exit_code, into_file.exit_code, below_file.exit_code) == (2, 2, 2)
     assert f"{library} is a library of pictures" in into_library.stderr
     assert f"{briefs} is a file" in into_file.stderr
+    assert f"{briefs} is a file" in below_file.stderr
     assert sorted(path.name for path in library.iterdir()) == before
 
 
@@ -305,7 +307,7 @@ def test_render_takes_the_folder_of_an_article_and_writes_into_no_library(
 
     assert result.exit_code == 0, result.stderr
     assert (tmp_path / "out" / "article.md").is_file()
-    assert refused.exit_code == nothing.exit_code == 1
+    assert (refused.exit_code, nothing.exit_code) == (2, 1)
     assert "is a library of pictures" in refused.stderr
     assert "cannot read" in nothing.stderr
     assert not list(library.glob("article*"))

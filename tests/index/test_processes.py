@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from multiprocessing import queues
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,8 @@ def _built_on_threads(source: Path, library: Path) -> BuildSummary:
 
 def test_processes_give_the_library_of_threads(folder: Path, encoder: WatchedColours, tmp_path: Path) -> None:
     local = _built_on_threads(folder, tmp_path / "threads")
-    threads = threading.enumerate()
 
     assert _built(folder, tmp_path / "processes", encoder, workers=2) == local
-    assert threading.enumerate() == threads
     assert len(local.skipped) == 3
     parts = [Library.open(tmp_path / name).manifest.parts for name in ("threads", "processes")]
     assert parts[0] == parts[1]  # byte for byte: the digests
@@ -101,33 +100,72 @@ def test_a_killed_process_is_told_and_the_next_build_goes_on(
     assert results_of(tmp_path / "library") == results_of(tmp_path / "threads")
 
 
-@pytest.mark.parametrize("seconds", [0, 0.2], ids=["at the start", "while they import"])
-def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp_path: Path, seconds: float) -> None:
+def test_no_thread_is_left_for_pythons_exit_to_stop(
+    folder: Path, encoder: WatchedColours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = queues.Queue._feed
+
+    def slowly(*arguments: Any) -> None:
+        feed(*arguments)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(queues.Queue, "_feed", staticmethod(slowly))
+    before = threading.enumerate()
+
+    _built(folder, tmp_path / "library", encoder, workers=2)
+
+    assert threading.enumerate() == before
+
+
+# It interrupts while the one that starts the processes has a lock of the loader's, as a signal does that comes then.
+_AT_A_LOCK = """
+import os, signal, time
+from multiprocessing import queues
+put = queues.Queue.put
+def interrupted(queue, *arguments, **more):
+    queues.Queue.put = put
+    queue._notempty.acquire()
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.5)
+    queue._notempty.release()
+    put(queue, *arguments, **more)
+if __name__ == "__main__":
+    queues.Queue.put = interrupted
+"""
+_BUILD = """
+import sys
+from pathlib import Path
+from limner.index.build import build
+from limner.index.engines.local import LocalEngine
+from limner.index.engines.processes import in_processes
+from tests.colours import ColourEncoder
+if __name__ == "__main__":
+    try:
+        build([Path(sys.argv[1])], Path(sys.argv[2]), encoder=ColourEncoder(), workers=2,
+              engine=LocalEngine(in_processes))
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.parametrize("before", ["", _AT_A_LOCK], ids=["while they import", "at a lock"])
+def test_interrupt_ends_the_processes_without_a_word_of_theirs(folder: Path, tmp_path: Path, before: str) -> None:
     script = tmp_path / "script.py"
-    script.write_text(
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from limner.index.build import build\n"
-        "from limner.index.engines.local import LocalEngine\n"
-        "from limner.index.engines.processes import in_processes\n"
-        "from tests.colours import ColourEncoder\n"
-        "if __name__ == '__main__':\n"
-        "    try:\n"
-        "        build([Path(sys.argv[1])], Path(sys.argv[2]), encoder=ColourEncoder(), workers=2,\n"
-        "              engine=LocalEngine(in_processes))\n"
-        "    except KeyboardInterrupt:\n"
-        "        print('stopped')\n"
-    )
+    script.write_text(before + _BUILD)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, script, folder, tmp_path / "library"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        while len(started := _children(process.pid)) < 3:  # two, and Python's own that watches over what they share
+        started: set[str] = set()
+        # Two, and Python's own that watches over what they share; interrupted at the lock there is one less.
+        while len(started) < (2 if before else 3):
             assert process.poll() is None
+            started |= set(_children(process.pid))
             time.sleep(0.01)
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGINT)
+        if not before:
+            time.sleep(0.2)
+            os.killpg(process.pid, signal.SIGINT)
         try:
             said, complained = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:

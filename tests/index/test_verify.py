@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from limner.index import publish as publish_module
@@ -114,6 +115,17 @@ def test_repair_makes_anew_what_the_catalogue_holds(library: Path, colour_folder
     assert state() == before
     again = update(library, encoder=ColourEncoder())
     assert (again.unchanged, len(again.skipped)) == (11, 1), "a forgotten file is tried again"
+
+
+def test_repair_mends_duplicates_that_the_catalogue_has_not(library: Path) -> None:
+    part = "duplicates-000002.parquet"
+    table = pq.read_table(library / part)
+    column = table.column_names.index("id")
+    pq.write_table(table.set_column(column, "id", pa.array([99] * len(table), pa.int64())), library / part)
+    _sign(library, part)
+    assert [fault.what for fault in verify(library)] == ["has pictures that the catalogue has not"]
+    assert repair(library) == []
+    assert len(Library.open(library, encoder=ColourEncoder()).groups()) == 1
 
 
 def test_repaired_index_goes_with_parts_that_are_taken_in_later(
